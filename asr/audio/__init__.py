@@ -1,0 +1,1 @@
+"""Audio in: files to samples, samples to features."""

@@ -1,0 +1,184 @@
+"""Read any audio file as 16 kHz mono samples, and look at a file without trusting its header."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+import soxr
+from numpy.typing import NDArray
+
+RATE_HZ = 16_000
+"""The rate of all samples in this package."""
+
+MAX_DURATION_S = 4 * 3600.0
+"""The longest stretch read at once: 0.9 GB of samples. Bounds memory whatever a header or a codec claims."""
+
+LENGTH_TOLERANCE_S = 0.05
+"""A segment may run this far beyond the decoded end (rounding in manifests) before that is an error."""
+
+_SOURCE_RATES_HZ = (1_000, 768_000)
+_BLOCK_VALUES = 1 << 20
+
+Samples = NDArray[np.float32]
+
+
+class AudioError(ValueError):
+    """A file cannot be read as audio; the message names the file and says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioScan:
+    """What a full decode found in a file, beside what its header claimed.
+
+    Attributes:
+        rate_hz: sampling rate of the file.
+        n_channels: channels in the file.
+        duration_s: decoded length in seconds.
+        header_duration_s: length in seconds that the header claims.
+        peak: largest absolute value of the channel average, full scale = 1.
+    """
+
+    rate_hz: int
+    n_channels: int
+    duration_s: float
+    header_duration_s: float
+    peak: float
+
+
+def read_audio(path: str | os.PathLike[str], *, start_s: float = 0.0, duration_s: float | None = None) -> Samples:
+    """Read a file, or a segment of it, as the samples that every model here expects.
+
+    Takes any rate, channel count and format that libsndfile decodes (wav, flac, ogg, opus, mp3, sph, aiff, …).
+    Channels are averaged; resampling is band-limited (soxr, high quality). The file is decoded block by block, so
+    memory follows what is really in it and never what its header claims.
+
+    Args:
+        path: an audio file.
+        start_s: where the segment starts, in seconds.
+        duration_s: length of the segment in seconds; None reads to the end.
+
+    Returns:
+        samples (N,), float32 in [-1, 1], 16 kHz, at least one.
+
+    Raises:
+        AudioError: the file is missing, broken, empty, longer than `MAX_DURATION_S`, holds NaN or infinity, or ends
+            before the segment does.
+    """
+    if start_s < 0 or (duration_s is not None and duration_s <= 0):
+        raise AudioError(
+            f"{path}: cannot read a segment of {duration_s} s from {start_s} s; start at 0 or later, read more than 0 s"
+        )
+    with _open(path) as file:
+        rate_hz = file.samplerate
+        wanted = None if duration_s is None else max(1, round(duration_s * rate_hz))
+        _seek(file, path, round(start_s * rate_hz))
+        resample = None if rate_hz == RATE_HZ else soxr.ResampleStream(rate_hz, RATE_HZ, 1, "float32", "HQ")
+        pieces: list[Samples] = []
+        n_read = 0
+        for block in _mono_blocks(file, path, wanted):
+            n_read += len(block)
+            pieces.append(block if resample is None else resample.resample_chunk(block))
+        if resample is not None:
+            pieces.append(resample.resample_chunk(np.zeros(0, np.float32), last=True))
+    _check_length(path, start_s, duration_s, n_read / rate_hz)
+    return _join(path, pieces)
+
+
+def scan_audio(path: str | os.PathLike[str]) -> AudioScan:
+    """Decode a whole file to learn its true length and loudness, holding one block of it in memory.
+
+    Args:
+        path: an audio file.
+
+    Returns:
+        What was found; `duration_s` is 0 and `peak` 0 when the file holds no samples.
+
+    Raises:
+        AudioError: the file is missing, broken, longer than `MAX_DURATION_S`, or holds NaN or infinity.
+    """
+    with _open(path) as file:
+        n_read, peak = 0, 0.0
+        for block in _mono_blocks(file, path, None):
+            n_read += len(block)
+            peak = max(peak, float(np.abs(block).max()))
+        return AudioScan(file.samplerate, file.channels, n_read / file.samplerate, file.frames / file.samplerate, peak)
+
+
+@contextmanager
+def _open(path: str | os.PathLike[str]) -> Iterator[sf.SoundFile]:
+    if not Path(path).is_file():
+        raise AudioError(f"{path}: no such audio file; check the path (a folder or an address is not read)")
+    try:
+        with sf.SoundFile(path) as file:
+            lowest_hz, highest_hz = _SOURCE_RATES_HZ
+            if not lowest_hz <= file.samplerate <= highest_hz:
+                raise AudioError(
+                    f"{path}: the header says {file.samplerate} Hz, outside {lowest_hz}–{highest_hz} Hz; the file is "
+                    "broken, write it again from its source"
+                )
+            yield file
+    except (sf.SoundFileError, RuntimeError, TypeError, OSError) as error:
+        if Path(path).suffix.lower() in {".m4a", ".aac", ".mp4", ".wma", ".webm", ".mkv", ".raw", ".pcm"}:
+            advice = "libsndfile does not read this format, convert the file to wav or flac"
+        else:
+            advice = "the file is broken or not audio, fetch it again or convert it to wav or flac"
+        raise AudioError(f"{path}: cannot decode ({error}); {advice}") from error
+
+
+def _seek(file: sf.SoundFile, path: str | os.PathLike[str], frame: int) -> None:
+    """Go to a frame, by reading up to it where the format cannot jump."""
+    if frame == 0:
+        return
+    if file.seekable() and frame <= file.frames:
+        file.seek(frame)
+        return
+    for _ in _mono_blocks(file, path, frame):
+        pass
+
+
+def _mono_blocks(file: sf.SoundFile, path: str | os.PathLike[str], n_wanted: int | None) -> Iterator[Samples]:
+    """Decode up to n_wanted frames from here, as blocks (n,) of the channel average, never empty."""
+    n_limit = int(MAX_DURATION_S * file.samplerate)
+    n_left = n_limit + 1 if n_wanted is None else n_wanted
+    if n_wanted is not None and n_wanted > n_limit:
+        raise AudioError(_too_long(path))
+    block_frames = max(1, _BLOCK_VALUES // file.channels)
+    n_read = 0
+    while n_left > 0:
+        block = file.read(min(block_frames, n_left), dtype="float32", always_2d=True)
+        if len(block) == 0:
+            return
+        n_read, n_left = n_read + len(block), n_left - len(block)
+        if n_read > n_limit:
+            raise AudioError(_too_long(path))
+        mono = block[:, 0] if file.channels == 1 else block.mean(axis=1, dtype=np.float32)
+        if not np.isfinite(mono).all():
+            raise AudioError(f"{path}: holds samples that are NaN or infinite; write it again from its source")
+        yield np.ascontiguousarray(mono)
+
+
+def _too_long(path: str | os.PathLike[str]) -> str:
+    return f"{path}: more than {MAX_DURATION_S / 3600:g} h of audio at once; read it in segments or split it"
+
+
+def _check_length(path: str | os.PathLike[str], start_s: float, duration_s: float | None, read_s: float) -> None:
+    if read_s == 0:
+        where = "no audio in it" if start_s == 0 else f"no audio after {start_s:g} s"
+        raise AudioError(f"{path}: {where}; fetch the file again or drop the utterance")
+    if duration_s is not None and read_s < duration_s - LENGTH_TOLERANCE_S:
+        raise AudioError(
+            f"{path}: ends {read_s:.3f} s after {start_s:g} s, but {duration_s:.3f} s are asked for; "
+            "the file is cut short or has changed, prepare its corpus again"
+        )
+
+
+def _join(path: str | os.PathLike[str], pieces: list[Samples]) -> Samples:
+    samples = np.concatenate(pieces)
+    if len(samples) == 0:
+        raise AudioError(f"{path}: too short to give one sample at {RATE_HZ} Hz; drop the utterance")
+    np.clip(samples, -1.0, 1.0, out=samples)
+    return samples

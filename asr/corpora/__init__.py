@@ -1,0 +1,1 @@
+"""Corpora: from a folder as published to validated manifests."""
