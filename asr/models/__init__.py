@@ -1,0 +1,1 @@
+"""The listener, the speller and what joins them; arrays in, arrays out."""

@@ -1,0 +1,72 @@
+"""The whole model: front end, listener, CTC head and speller, joined and nothing more."""
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from asr.audio.logmel import LogMel
+from asr.models.listeners import ConvBlstmListener, PyramidListener
+from asr.models.speller import LstmSpeller
+
+
+class Outputs(NamedTuple):
+    """What training needs of one batch.
+
+    Attributes:
+        ctc_log_probs: (B, S, V) of the listener's CTC head.
+        state_lens: (B,) int64.
+        logits: (B, U + 1, V) of the speller, for the U tokens and the end.
+        weights: (B, U + 1, S) of its attention.
+    """
+
+    ctc_log_probs: Tensor
+    state_lens: Tensor
+    logits: Tensor
+    weights: Tensor
+
+
+class AsrModel(nn.Module):
+    """Listen, attend and spell with a CTC head on the listener (Chan et al. 2016; Kim et al. 2017).
+
+    Args:
+        front_end: Samples to features.
+        listener: Features to states.
+        speller: States to tokens.
+        n_tokens: Size V of the vocabulary; 0 is blank.
+    """
+
+    def __init__(
+        self, front_end: LogMel, listener: PyramidListener | ConvBlstmListener, speller: LstmSpeller, n_tokens: int
+    ) -> None:
+        super().__init__()
+        self.front_end = front_end
+        self.listener = listener
+        self.ctc_head = nn.Linear(listener.d_output, n_tokens)
+        self.speller = speller
+
+    def features(self, samples: Tensor, sample_lens: Tensor) -> tuple[Tensor, Tensor]:
+        """Samples (B, N) and lengths (B,) -> features (B, T, M) and frame_lens (B,)."""
+        features, frame_lens = self.front_end(samples, sample_lens)
+        return features, frame_lens
+
+    def encode(self, features: Tensor, frame_lens: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (B, T, M) and lengths (B,) -> states (B, S, D), zero beyond each length, and state_lens (B,)."""
+        states, state_lens = self.listener(features, frame_lens)
+        return states, state_lens
+
+    def ctc_log_probs(self, states: Tensor) -> Tensor:
+        """States (B, S, D) -> log-probabilities (B, S, V) of each token or blank at each state."""
+        return self.ctc_head(states).float().log_softmax(-1)
+
+    def forward(self, features: Tensor, frame_lens: Tensor, history: Tensor, sampling: float = 0.0) -> Outputs:
+        """A training pass.
+
+        Args:
+            features: (B, T, M).
+            frame_lens: (B,) int64.
+            history: (B, U + 1) int64: `sos`, then the transcript, padded.
+            sampling: See `LstmSpeller.forward`.
+        """
+        states, state_lens = self.encode(features, frame_lens)
+        spelling = self.speller(history, self.speller.memory(states, state_lens), sampling)
+        return Outputs(self.ctc_log_probs(states), state_lens, spelling.logits, spelling.weights)

@@ -1,0 +1,103 @@
+"""Listeners: log-mel frames to fewer, richer states."""
+
+from torch import Tensor, nn
+
+from asr.models.masks import zero_padding
+from asr.models.recurrent import BiLstm
+
+
+class PyramidListener(nn.Module):
+    """The pyramidal BLSTM of "Listen, attend and spell" (Chan et al. 2016, equation 5).
+
+    A BLSTM on the frames, then pyramid layers that join two successive states before each BLSTM, so each halves the
+    rate; a lone last state is joined with zeros.
+
+    Args:
+        n_mels: Width M of the frames.
+        d_hidden: Width of each direction.
+        n_layers: Pyramid layers; time is reduced by 2 ** n_layers.
+        dropout: Share of activations dropped after each layer.
+    """
+
+    def __init__(self, n_mels: int, d_hidden: int, n_layers: int, dropout: float) -> None:
+        super().__init__()
+        self.d_output = 2 * d_hidden
+        self.time_reduction = 2**n_layers
+        self.bottom = BiLstm(n_mels, d_hidden)
+        self.layers = nn.ModuleList(BiLstm(4 * d_hidden, d_hidden) for _ in range(n_layers))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, features: Tensor, frame_lens: Tensor) -> tuple[Tensor, Tensor]:
+        """Listens.
+
+        Args:
+            features: (B, T, M); values beyond a length are ignored.
+            frame_lens: (B,) int64.
+
+        Returns:
+            states (B, S, D), zero beyond each length, and state_lens (B,) = ceil(frame_lens / 2 ** n_layers).
+        """
+        states, lens = zero_padding(features, frame_lens), frame_lens
+        states = self.dropout(zero_padding(self.bottom(states, lens), lens))
+        for layer in self.layers:
+            states, lens = join_pairs(states), (lens + 1) // 2
+            states = self.dropout(zero_padding(layer(states, lens), lens))
+        return states, lens
+
+
+class ConvBlstmListener(nn.Module):
+    """Two strided convolutions over time and frequency, then BLSTM layers, each normalised.
+
+    The convolutions reduce time and frequency by four, as the front ends of Zhang et al. 2017 ("Very deep
+    convolutional networks for end-to-end speech recognition") and of ESPnet's VGG-BLSTM do.
+
+    Args:
+        n_mels: Width M of the frames.
+        n_channels: Channels of each convolution.
+        d_hidden: Width of each direction of a BLSTM layer.
+        n_layers: BLSTM layers.
+        dropout: Share of activations dropped after the convolutions and after each layer.
+    """
+
+    time_reduction = 4
+
+    def __init__(self, n_mels: int, n_channels: int, d_hidden: int, n_layers: int, dropout: float) -> None:
+        super().__init__()
+        self.d_output = 2 * d_hidden
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(n_input, n_channels, kernel_size=3, stride=2, padding=1) for n_input in (1, n_channels)
+        )
+        d_input = n_channels * ((n_mels + 3) // 4)
+        self.normalize_input = nn.LayerNorm(d_input)
+        widths = [d_input] + [self.d_output] * (n_layers - 1)
+        self.layers = nn.ModuleList(BiLstm(width, d_hidden) for width in widths)
+        self.norms = nn.ModuleList(nn.LayerNorm(self.d_output) for _ in range(n_layers))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, features: Tensor, frame_lens: Tensor) -> tuple[Tensor, Tensor]:
+        """Listens.
+
+        Args:
+            features: (B, T, M); values beyond a length are ignored.
+            frame_lens: (B,) int64.
+
+        Returns:
+            states (B, S, D), zero beyond each length, and state_lens (B,) = ceil(frame_lens / 4).
+        """
+        image, lens = zero_padding(features, frame_lens)[..., None], frame_lens  # (B, T, M, channels)
+        for convolution in self.convolutions:
+            image = convolution(image.permute(0, 3, 1, 2)).relu().permute(0, 2, 3, 1)
+            lens = (lens + 1) // 2
+            image = zero_padding(image, lens)
+        states = self.dropout(self.normalize_input(image.flatten(2)))
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            states = self.dropout(norm(layer(states, lens)))
+        return zero_padding(states, lens), lens
+
+
+def join_pairs(states: Tensor) -> Tensor:
+    """Joins successive states: (B, T, D) -> (B, ceil(T / 2), 2 D), zeros after a lone last one."""
+    n_states = states.shape[1]
+    if n_states % 2:
+        states = nn.functional.pad(states, (0, 0, 0, 1))
+    return states.reshape(states.shape[0], (n_states + 1) // 2, -1)

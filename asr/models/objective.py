@@ -1,0 +1,63 @@
+"""The joint objective as a pure function: sums and counts, so that any split of a batch gives the same loss."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from asr.models.asr_model import Outputs
+from asr.models.masks import length_mask
+
+
+class LossSums(NamedTuple):
+    """Sums over a batch, in nats, and what to divide them by.
+
+    Attributes:
+        joint: The weighted sum that is trained on.
+        attention: Cross-entropy of the speller, label smoothing included.
+        ctc: CTC loss of the listener.
+        n_tokens: Tokens, ends included: the divisor.
+        n_correct: Tokens the speller had right.
+    """
+
+    joint: Tensor
+    attention: Tensor
+    ctc: Tensor
+    n_tokens: Tensor
+    n_correct: Tensor
+
+
+def joint_loss(
+    outputs: Outputs, tokens: Tensor, token_lens: Tensor, eos: int, ctc_weight: float, label_smoothing: float
+) -> LossSums:
+    """Joint CTC/attention loss (Kim et al. 2017, equation 9) with label smoothing (Szegedy et al. 2016).
+
+    Args:
+        outputs: Of `AsrModel.forward`.
+        tokens: (B, U) int64 transcripts, padded.
+        token_lens: (B,) int64.
+        eos: Id of the end of sentence.
+        ctc_weight: Share of CTC; the speller has the rest.
+        label_smoothing: Share of the target spread evenly over the vocabulary.
+    """
+    targets = F.pad(tokens, (0, 1)).scatter(1, token_lens[:, None], eos)
+    valid = length_mask(token_lens + 1, targets.shape[1])
+    logits = outputs.logits[valid].float()
+    attention = F.cross_entropy(logits, targets[valid], label_smoothing=label_smoothing, reduction="sum")
+    ctc = F.ctc_loss(
+        outputs.ctc_log_probs.transpose(0, 1),
+        tokens,
+        outputs.state_lens,
+        token_lens,
+        reduction="sum",
+        zero_infinity=True,
+    )
+    joint = ctc_weight * ctc + (1.0 - ctc_weight) * attention
+    n_correct = (logits.argmax(-1) == targets[valid]).sum()
+    return LossSums(joint, attention.detach(), ctc.detach(), valid.sum(), n_correct)
+
+
+def history_of(tokens: Tensor, sos: int) -> Tensor:
+    """What the speller has read before each position: (B, U) -> (B, U + 1), `sos` first."""
+    return torch.cat([tokens.new_full((tokens.shape[0], 1), sos), tokens], 1)
