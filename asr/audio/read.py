@@ -1,6 +1,7 @@
 """Read any audio file as 16 kHz mono samples, and look at a file without trusting its header."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ LENGTH_TOLERANCE_S = 0.05
 
 _SOURCE_RATES_HZ = (1_000, 768_000)
 _BLOCK_VALUES = 1 << 20
+_CLAIM = re.compile(r"^\s*(data|SSND|Data Size)\s*: (?P<claimed>\d+) \(should be (?P<there>\d+)\)", re.MULTILINE)
+_UNKNOWN_SIZES = range(0x7FFF_0000, 0x1_0000_0000)
 
 Samples = NDArray[np.float32]
 
@@ -38,8 +41,9 @@ class AudioScan:
         rate_hz: sampling rate of the file.
         n_channels: channels in the file.
         duration_s: decoded length in seconds.
-        header_duration_s: length in seconds that the header claims.
-        peak: largest absolute value of the channel average, full scale = 1.
+        header_duration_s: length in seconds that the header claims; the decoded one when the header leaves it open.
+        peak: half the distance between the lowest and the highest value of the channel average (so that a constant
+            offset counts as silence), full scale = 1.
     """
 
     rate_hz: int
@@ -101,11 +105,13 @@ def scan_audio(path: str | os.PathLike[str]) -> AudioScan:
         AudioError: the file is missing, broken, longer than `MAX_DURATION_S`, or holds NaN or infinity.
     """
     with _open(path) as file:
-        n_read, peak = 0, 0.0
+        n_read, lowest, highest = 0, np.inf, -np.inf
         for block in _mono_blocks(file, path, None):
             n_read += len(block)
-            peak = max(peak, float(np.abs(block).max()))
-        return AudioScan(file.samplerate, file.channels, n_read / file.samplerate, file.frames / file.samplerate, peak)
+            lowest, highest = min(lowest, float(block.min())), max(highest, float(block.max()))
+        peak = (highest - lowest) / 2 if n_read else 0.0
+        header_s = _header_frames(file) / file.samplerate
+        return AudioScan(file.samplerate, file.channels, n_read / file.samplerate, header_s, peak)
 
 
 @contextmanager
@@ -127,6 +133,20 @@ def _open(path: str | os.PathLike[str]) -> Iterator[sf.SoundFile]:
         else:
             advice = "the file is broken or not audio, fetch it again or convert it to wav or flac"
         raise AudioError(f"{path}: cannot decode ({error}); {advice}") from error
+
+
+def _header_frames(file: sf.SoundFile) -> float:
+    """Frames that the header claims: libsndfile cuts wav, aiff and au claims to the file's size, and logs both.
+
+    A size of 0 or beyond 2 GiB is how programs that write to a pipe say "unknown", not a claim.
+    """
+    claim = _CLAIM.search(file.extra_info)
+    if claim is None:
+        return float(file.frames)
+    claimed, there = int(claim["claimed"]), int(claim["there"])
+    if claimed == 0 or claimed in _UNKNOWN_SIZES or there == 0:
+        return float(file.frames)
+    return file.frames * claimed / there
 
 
 def _seek(file: sf.SoundFile, path: str | os.PathLike[str], frame: int) -> None:

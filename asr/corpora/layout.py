@@ -1,0 +1,73 @@
+"""Look for a corpus's files where its layout says, and say clearly what is not there."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from asr.corpora.candidate import CorpusError
+
+AUDIO_SUFFIXES = (".flac", ".wav", ".sph", ".opus", ".ogg", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".oga")
+"""Suffixes taken for audio, all readable by libsndfile; the first wins where a name has several."""
+
+
+def require_folder(source: Path | None, corpus: str, needed: Iterable[str], hint: str) -> Path:
+    """Check that a source folder has the files and folders that mark a corpus's layout.
+
+    Args:
+        source: the folder the user named.
+        corpus: name of the corpus, for the message.
+        needed: paths relative to source that must exist.
+        hint: what to give as SOURCE instead, one sentence without a full stop.
+
+    Returns:
+        The folder.
+
+    Raises:
+        CorpusError: no folder was named, it does not exist, or something in it is missing.
+    """
+    if source is None:
+        raise CorpusError(f"{corpus}: needs SOURCE, the folder with the corpus; {hint}")
+    if not source.is_dir():
+        raise CorpusError(f"{corpus}: SOURCE {source} is not a folder; {hint}")
+    missing = [name for name in needed if not (source / name).exists()]
+    if missing:
+        raise CorpusError(f"{corpus}: looked for {', '.join(missing)} in {source} and found none of that; {hint}")
+    return source
+
+
+def read_lines(path: Path) -> list[tuple[int, str]]:
+    """Read a corpus's text file as (line number, line), blank lines left out, byte-order mark and CRLF tolerated.
+
+    Args:
+        path: a UTF-8 text file.
+
+    Returns:
+        Line numbers from 1, and lines without white space at their ends.
+
+    Raises:
+        CorpusError: the file cannot be read or is not UTF-8.
+    """
+    try:
+        content = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot read it ({error.strerror}); is the corpus unpacked completely?") from error
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+    return [(number, line.strip()) for number, line in enumerate(content.split("\n"), start=1) if line.strip()]
+
+
+def index_audio(folder: Path) -> dict[str, Path]:
+    """Find the audio files directly in a folder.
+
+    Args:
+        folder: where to look; may be missing.
+
+    Returns:
+        Path by name without suffix, in the order of the names.
+    """
+    if not folder.is_dir():
+        return {}
+    files = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in AUDIO_SUFFIXES]
+    found: dict[str, Path] = {}
+    for path in sorted(files, key=lambda path: (path.stem, AUDIO_SUFFIXES.index(path.suffix.lower()))):
+        found.setdefault(path.stem, path)
+    return found
