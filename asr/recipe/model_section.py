@@ -1,0 +1,81 @@
+"""The section `model` of a recipe: listener, attention and speller, each chosen by `kind`.
+
+Field names are the constructor arguments of the classes that `asr/build` makes from them.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from asr.recipe.section import Section
+
+Width = Annotated[int, Field(ge=1, le=16384)]
+Depth = Annotated[int, Field(ge=1, le=64)]
+Dropout = Annotated[float, Field(ge=0, lt=1)]
+
+
+class PyramidListener(Section):
+    """Pyramidal BLSTM: every layer above the bottom one halves the frame rate (Chan et al. 2016)."""
+
+    kind: Literal["pyramid"] = Field(description="which listener")
+    d_hidden: Width = Field(256, description="width of each direction of each BLSTM, in units")
+    n_layers: Annotated[int, Field(ge=1, le=6)] = Field(
+        3, description="pyramid layers above the bottom BLSTM; each halves the frame rate, so 3 give states of 80 ms"
+    )
+    dropout: Dropout = Field(0.1, description="probability of dropping a value between layers in training")
+
+
+class ConvBlstmListener(Section):
+    """Two convolutions of stride 2 (four times fewer states than frames), then BLSTM layers."""
+
+    kind: Literal["conv_blstm"] = Field(description="which listener")
+    n_channels: Width = Field(32, description="channels of each convolution")
+    d_hidden: Width = Field(256, description="width of each direction of each BLSTM, in units")
+    n_layers: Depth = Field(3, description="BLSTM layers above the convolutions")
+    dropout: Dropout = Field(0.1, description="probability of dropping a value between layers in training")
+
+
+class AdditiveAttention(Section):
+    """Content-based attention (Bahdanau et al. 2015)."""
+
+    kind: Literal["additive"] = Field(description="which attention")
+    d_attention: Width = Field(256, description="width of keys and queries, in units")
+
+
+class LocationAttention(Section):
+    """Attention that also sees, through a convolution, where it looked one step before (Chorowski et al. 2015)."""
+
+    kind: Literal["location"] = Field(description="which attention")
+    d_attention: Width = Field(256, description="width of keys and queries, in units")
+    n_filters: Width = Field(10, description="filters of the convolution over the last weights")
+    filter_width: Annotated[int, Field(ge=1, le=1001)] = Field(
+        101, description="width of those filters, in encoder states; odd, so that a filter has a middle"
+    )
+
+    @model_validator(mode="after")
+    def _filter_has_a_middle(self) -> Self:
+        if self.filter_width % 2 == 0:
+            raise ValueError(f"filter_width = {self.filter_width}: expected an odd number of states")
+        return self
+
+
+class LstmSpeller(Section):
+    """LSTM that is fed the last token and the last context (input feeding)."""
+
+    kind: Literal["lstm"] = Field(description="which speller")
+    d_embedding: Width = Field(128, description="width of a token's embedding, in units")
+    d_hidden: Width = Field(256, description="width of each LSTM layer, in units")
+    n_layers: Depth = Field(1, description="LSTM layers")
+    dropout: Dropout = Field(0.1, description="probability of dropping a value between layers in training")
+
+
+class ModelSection(Section):
+    """The network: a listener turns features into states, attention and a speller turn states into tokens."""
+
+    listener: PyramidListener | ConvBlstmListener = Field(
+        discriminator="kind", description="the encoder, from features to states"
+    )
+    attention: AdditiveAttention | LocationAttention = Field(
+        discriminator="kind", description="how the speller looks at the states"
+    )
+    speller: LstmSpeller = Field(description="the decoder, from states to tokens")

@@ -1,0 +1,166 @@
+"""A recipe: everything that one run depends on, as one typed, frozen object.
+
+`asr.recipe.load.load_recipe` makes it from YAML. Counts are `n_*`, widths `d_*`, times in seconds `*_s`.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from asr.recipe.model_section import ModelSection
+from asr.recipe.section import Section
+
+Count = Annotated[int, Field(ge=1)]
+CountOrNone = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+ManifestPath = Annotated[Path, Field(strict=False)]  # text becomes a path
+Speed = Annotated[float, Field(ge=0.5, le=2)]
+
+
+class DataSection(Section):
+    """Which utterances, and how they come in batches. A relative path starts at the current directory."""
+
+    train: Annotated[tuple[ManifestPath, ...], Field(min_length=1)] = Field(
+        description="manifests to train on, paths from the current directory"
+    )
+    dev: Annotated[tuple[ManifestPath, ...], Field(min_length=1)] = Field(
+        description="manifests to validate on, paths from the current directory"
+    )
+    batch_s: Seconds = Field(100.0, description="audio per training batch, padding included, in seconds")
+    n_buckets: Count = Field(8, description="groups of similar duration from which batches are drawn")
+    n_workers: CountOrNone = Field(1, description="processes that decode audio; 0 decodes in the training process")
+    max_duration_s: Seconds = Field(
+        30.0, description="longest training utterance, in seconds; longer ones are an error that names them"
+    )
+
+
+class FeaturesSection(Section):
+    """Log-mel features of 16 kHz audio."""
+
+    n_mels: Annotated[int, Field(ge=1, le=256)] = Field(80, description="mel bins")
+    window_s: Annotated[float, Field(gt=0, le=1)] = Field(0.025, description="length of a frame's window, in seconds")
+    hop_s: Annotated[float, Field(gt=0, le=1)] = Field(0.010, description="time from frame to frame, in seconds")
+
+    @model_validator(mode="after")
+    def _windows_cover_everything(self) -> Self:
+        if self.hop_s > self.window_s:
+            raise ValueError(f"hop_s = {self.hop_s}: expected at most window_s = {self.window_s}, or audio is skipped")
+        return self
+
+
+class CharTokenizer(Section):
+    """Every character of the training text is a token."""
+
+    kind: Literal["char"] = Field(description="which tokenizer")
+
+
+class UnigramTokenizer(Section):
+    """Word pieces by a unigram language model (Kudo 2018)."""
+
+    kind: Literal["unigram"] = Field(description="which tokenizer")
+    vocab_size: Annotated[int, Field(ge=8, le=100_000)] = Field(description="tokens, the special ones included")
+
+
+class BpeTokenizer(Section):
+    """Word pieces by byte-pair encoding (Sennrich et al. 2016)."""
+
+    kind: Literal["bpe"] = Field(description="which tokenizer")
+    vocab_size: Annotated[int, Field(ge=8, le=100_000)] = Field(description="tokens, the special ones included")
+
+
+class SpecAugmentSection(Section):
+    """Masks over frequency and time in training; time masks grow with the utterance (Park et al. 2019, 2020)."""
+
+    from_step: CountOrNone = Field(0, description="first step that masks anything")
+    n_freq_masks: CountOrNone = Field(2, description="frequency masks per utterance")
+    max_freq_bins: CountOrNone = Field(27, description="widest frequency mask, in mel bins")
+    time_masks_per_s: Annotated[float, Field(ge=0, le=100)] = Field(
+        1.0, description="time masks per second of the utterance"
+    )
+    max_time_masks: CountOrNone = Field(10, description="most time masks per utterance")
+    max_time_share: Share = Field(0.05, description="widest time mask, as a share of the utterance")
+
+
+class AugmentSection(Section):
+    """How training utterances are varied; dev and test never are."""
+
+    speeds: Annotated[tuple[Speed, ...], Field(min_length=1)] = Field(
+        (0.9, 1.0, 1.1), description="speed factors, one drawn per utterance and epoch; [1.0] changes nothing"
+    )
+    spec_augment: SpecAugmentSection = Field(SpecAugmentSection(), description="masks over the features")
+
+
+class ObjectiveSection(Section):
+    """What training minimises: ctc_weight · CTC + (1 - ctc_weight) · cross entropy (Kim et al. 2017)."""
+
+    ctc_weight: Share = Field(0.3, description="weight of the CTC loss; the speller's loss has the rest")
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.1, description="share of the probability spread over all tokens in the speller's targets"
+    )
+    scheduled_sampling: Share = Field(
+        0.0, description="probability, at the last step, of feeding the speller its own token instead of the true one"
+    )
+
+
+class TrainingSection(Section):
+    """The run: how long, how fast, and what it leaves behind. Times are in steps (optimizer updates)."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(1, description="seed of all randomness")
+    n_steps: Count = Field(10_000, description="steps in all")
+    peak_lr: Annotated[float, Field(gt=0, le=1)] = Field(1e-3, description="highest learning rate of AdamW")
+    warmup_steps: CountOrNone = Field(500, description="steps over which the learning rate rises to its peak")
+    final_lr_share: Share = Field(0.01, description="learning rate at the last step, as a share of the peak")
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = Field(1e-2, description="weight decay of AdamW")
+    clip_norm: Annotated[float, Field(gt=0)] = Field(5.0, description="largest gradient norm; longer ones are scaled")
+    validate_every: Count = Field(500, description="steps between validations")
+    checkpoint_every: Count = Field(200, description="steps between checkpoints")
+    keep_checkpoints: Count = Field(2, description="newest checkpoints that stay on disk")
+    average_best: Count = Field(5, description="best validations whose weights are averaged into the final model")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train; auto takes a GPU if it can")
+
+    @model_validator(mode="after")
+    def _warmup_ends(self) -> Self:
+        if self.warmup_steps > self.n_steps:
+            raise ValueError(f"warmup_steps = {self.warmup_steps}: expected at most n_steps = {self.n_steps}")
+        return self
+
+
+class SearchSection(Section):
+    """How transcripts are searched for: beam search with attention and CTC scores (Watanabe et al. 2017)."""
+
+    beam_size: Annotated[int, Field(ge=1, le=1000)] = Field(10, description="hypotheses kept per utterance")
+    ctc_weight: Share = Field(0.3, description="weight of the CTC prefix score; the attention score has the rest")
+    length_bonus: Annotated[float, Field(ge=-100, le=100)] = Field(0.0, description="score added per token")
+    eos_threshold: Annotated[float, Field(gt=0)] = Field(
+        1.5, description="a hypothesis may end only if eos scores more than this factor times the best other token"
+    )
+    max_length_ratio: Annotated[float, Field(gt=0, le=100)] = Field(
+        1.0, description="longest hypothesis, in tokens per encoder state"
+    )
+    batch_s: Seconds = Field(200.0, description="audio searched at once, padding included, in seconds")
+
+
+class Recipe(Section):
+    """One run: data, features, tokens, model, training, search."""
+
+    data: DataSection = Field(description="utterances and batches")
+    features: FeaturesSection = Field(FeaturesSection(), description="log-mel front end")
+    tokenizer: CharTokenizer | UnigramTokenizer | BpeTokenizer = Field(
+        discriminator="kind", description="how text is cut into tokens"
+    )
+    augment: AugmentSection = Field(AugmentSection(), description="variation of training utterances")
+    model: ModelSection = Field(description="the network")
+    objective: ObjectiveSection = Field(ObjectiveSection(), description="the loss")
+    training: TrainingSection = Field(TrainingSection(), description="the optimizer's run")
+    search: SearchSection = Field(SearchSection(), description="decoding")
+
+    @model_validator(mode="after")
+    def _masks_fit(self) -> Self:
+        widest, n_mels = self.augment.spec_augment.max_freq_bins, self.features.n_mels
+        if widest > n_mels:
+            raise ValueError(
+                f"augment.spec_augment.max_freq_bins = {widest}: expected at most features.n_mels = {n_mels}"
+            )
+        return self

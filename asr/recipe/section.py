@@ -1,0 +1,42 @@
+"""What all sections of a recipe share, and how to look into them by their types alone."""
+
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Section(BaseModel):
+    """A group of keys in a recipe: frozen, no keys but its own, values of exactly the declared type.
+
+    Values are strict: the text "5" is no number and the number 5.5 no count. A list in YAML is a tuple here.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def sections_in(annotation: Any) -> list[type[Section]]:
+    """The sections that a field may hold: none for a plain value, several where `kind` chooses among alternatives."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return [annotation]
+    if get_origin(annotation) is Annotated:
+        return sections_in(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return [section for part in get_args(annotation) for section in sections_in(part)]
+    return []
+
+
+def kind_of(section: type[Section]) -> str | None:
+    """The value of `kind` that chooses this section among its alternatives; None if it has no `kind`."""
+    field = section.model_fields.get("kind")
+    return None if field is None else str(get_args(field.annotation)[0])
+
+
+def dotted_keys(section: type[Section], prefix: str = "") -> list[str]:
+    """All keys below a section, dotted, those of every alternative included, each once."""
+    keys: dict[str, None] = {}
+    for name, field in section.model_fields.items():
+        keys[prefix + name] = None
+        for inner in sections_in(field.annotation):
+            keys.update(dict.fromkeys(dotted_keys(inner, f"{prefix}{name}.")))
+    return list(keys)

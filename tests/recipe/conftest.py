@@ -1,0 +1,33 @@
+"""Recipes for the tests: one per choice of kinds, and every recipe that ships."""
+
+from pathlib import Path
+
+import pytest
+
+SHIPPED = sorted((Path(__file__).resolve().parents[2] / "recipes").glob("**/*.yaml"))
+CHOICES = [
+    ("{kind: char}", "{kind: pyramid}", "{kind: additive}"),
+    ("{kind: unigram, vocab_size: 500}", "{kind: conv_blstm}", "{kind: location}"),
+    ("{kind: bpe, vocab_size: 500}", "{kind: pyramid}", "{kind: location}"),
+]
+
+
+@pytest.fixture
+def recipe_file(tmp_path: Path) -> Path:
+    return write_choice(tmp_path, CHOICES[0])
+
+
+@pytest.fixture(params=[*CHOICES, *SHIPPED], ids=lambda param: str(param) if isinstance(param, tuple) else param.stem)
+def any_recipe_file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return request.param if isinstance(request.param, Path) else write_choice(tmp_path, request.param)
+
+
+def write_choice(folder: Path, choice: tuple[str, str, str]) -> Path:
+    tokenizer, listener, attention = choice
+    path = folder / "las.yaml"
+    path.write_text(
+        "data: {train: [a/train.jsonl], dev: [a/dev.jsonl]}\n"
+        f"tokenizer: {tokenizer}\n"
+        f"model:\n  listener: {listener}\n  attention: {attention}\n  speller: {{kind: lstm}}\n"
+    )
+    return path

@@ -1,0 +1,120 @@
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from asr.recipe.load import RecipeError, dump_recipe, load_recipe
+
+
+def refusal(path: Path, *overrides: str) -> str:
+    with pytest.raises(RecipeError) as error:
+        load_recipe(path, overrides)
+    return str(error.value)
+
+
+def test_defaults_fill_what_is_left_out(recipe_file):
+    recipe = load_recipe(recipe_file)
+    assert recipe.data.train == (Path("a/train.jsonl"),)
+    assert recipe.training.peak_lr == 1e-3
+    assert recipe.model.listener.kind == "pyramid"
+    assert recipe.augment.spec_augment.max_freq_bins == 27
+
+
+def test_dump_and_load_give_the_same_recipe(any_recipe_file, tmp_path):
+    recipe = load_recipe(any_recipe_file)
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(dump_recipe(recipe))
+    assert load_recipe(copy) == recipe
+
+
+def test_recipe_is_frozen(recipe_file):
+    recipe = load_recipe(recipe_file)
+    with pytest.raises(ValidationError, match="frozen"):
+        recipe.training.seed = 2
+
+
+def test_overrides_are_yaml(recipe_file):
+    recipe = load_recipe(
+        recipe_file,
+        ["training.peak_lr=1e-4", "data.dev=[b.jsonl, c.jsonl]", "model.attention={kind: location, n_filters: 4}"],
+    )
+    assert recipe.training.peak_lr == 1e-4
+    assert recipe.data.dev == (Path("b.jsonl"), Path("c.jsonl"))
+    assert recipe.model.attention.kind == "location"
+    assert recipe.model.attention.n_filters == 4
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("training.seed=1.5", "training.seed = 1.5: expected a whole number"),
+        ("training.seed=yes", 'training.seed = "yes": expected a whole number'),
+        ("training.seed=", "training.seed = null: expected a whole number"),
+        ('training.peak_lr="1e-3"', 'training.peak_lr = "1e-3": expected a number'),
+        ("training.peak_lr=.nan", "training.peak_lr = NaN: expected a finite number"),
+        ("training.peak_lr=true", "training.peak_lr = true: expected a number"),
+        ("training.peak_lr=0", "training.peak_lr = 0: expected more than 0"),
+        ("training.peak_lr=3", "training.peak_lr = 3: expected at most 1"),
+        ("training.n_steps=0", "training.n_steps = 0: expected at least 1"),
+        ("training.warmup_steps=20000", "training.warmup_steps = 20000: expected at most n_steps = 10000"),
+        ("training.device=tpu", 'training.device = "tpu": expected auto or cpu or cuda'),
+        ("model.listener.dropout=1.0", "model.listener.dropout = 1.0: expected less than 1"),
+        ("model.listener={kind: pyramd}", "did you mean pyramid?"),
+        ("model.listener=pyramid", 'model.listener = "pyramid": expected a section with keys'),
+        ("model.listener.n_channels=3", "model.listener.n_channels: unknown key"),
+        ("model.attention={kind: location, filter_width: 4}", "filter_width = 4: expected an odd number"),
+        ("features=80", "features = 80: expected a section with keys"),
+        ("features.hop_s=0.03", "features.hop_s = 0.03: expected at most window_s = 0.025"),
+        ("features.n_mels=20", "augment.spec_augment.max_freq_bins = 27: expected at most features.n_mels = 20"),
+        ("data.dev=[]", "data.dev = []: expected a list that is not empty"),
+        ("data.dev=[3]", "data.dev.0 = 3: expected a path"),
+        ("data.dev=a.jsonl", 'data.dev = "a.jsonl": expected a list'),
+        ("tokenizer={kind: bpe}", "tokenizer.vocab_size: missing"),
+        ("training.beam_size=4", "did you mean search.beam_size?"),
+        ("training", "expected section.key=value"),
+        ("training..seed=1", "expected section.key=value"),
+        ("training.seed.x=1", "training.seed = "),
+        ("data.train.0=a", "data.train is not a section"),
+        ("training.seed=[", "override 'training.seed=[': not YAML"),
+    ],
+)
+def test_wrong_override_is_refused_in_words(recipe_file, override, words):
+    message = refusal(recipe_file, override)
+    assert words in message
+    assert f"override {override!r}: " in message or message.startswith(f"{recipe_file}: augment")
+    assert len(message.splitlines()) == 1
+
+
+def test_the_same_override_twice_is_refused(recipe_file):
+    assert "already set by 'training.seed=1'" in refusal(recipe_file, "training.seed=1", "training.seed=2")
+
+
+def test_a_fault_names_file_and_line_and_all_faults_are_told(recipe_file):
+    with recipe_file.open("a") as file:
+        file.write("training:\n  seed: -1\n  n_step: 5\n")
+    lines = refusal(recipe_file).splitlines()
+    assert lines[0].startswith(f"{recipe_file}:9: training.n_step: unknown key (= 5); did you mean training.n_steps?")
+    assert lines[1].startswith(f"{recipe_file}:8: training.seed = -1: expected at least 0")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "data: missing"),
+        (b"- 1\n", "the recipe = [1]: expected a section with keys"),
+        (b"data: {train: [a]\n", "not YAML"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"#" * 1_000_001, "larger than"),
+        (b"training: {seed: 1}\ntraining: {seed: 2}\n", ":2: training: key given twice, first in line 1"),
+    ],
+)
+def test_what_is_no_recipe_is_refused(tmp_path, content, words):
+    path = tmp_path / "x.yaml"
+    path.write_bytes(content)
+    message = refusal(path)
+    assert words in message
+    assert message.startswith(f"{path}:")
+
+
+def test_missing_file_is_refused(tmp_path):
+    assert "No such file" in refusal(tmp_path / "no.yaml")
