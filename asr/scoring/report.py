@@ -1,0 +1,119 @@
+"""A corpus score as files: results.json for programs, wer.txt for people, ref.trn and hyp.trn for sclite."""
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from asr.scoring.corpus import CorpusScore, UtteranceScore
+from asr.scoring.errors import AlignedPair, ErrorCounts, align_words
+from asr.scoring.sclite import sclite_errors
+from asr.scoring.trn import format_trn
+
+_RULE = "=" * 80
+_MARKS = {"equal": "=", "substitute": "S", "delete": "D", "insert": "I"}
+
+
+def wer_line(counts: ErrorCounts, name: str = "WER") -> str:
+    """Formats counts as Kaldi does, to the letter: ``%WER 3.09 [ 1622 / 52576, 167 ins, 171 del, 1284 sub ]``."""
+    return (
+        f"%{name} {100 * counts.rate:.2f} [ {counts.n_errors} / {counts.n_reference}, "
+        f"{counts.insertions} ins, {counts.deletions} del, {counts.substitutions} sub ]"
+    )
+
+
+def write_report(out: Path, score: CorpusScore, about: Mapping[str, Any] | None = None) -> None:
+    """Writes results.json, wer.txt, ref.trn and hyp.trn, each replaced whole.
+
+    Args:
+        out: Folder for the four files, created when missing.
+        score: What `asr.scoring.corpus.score` returned.
+        about: What produced the hypotheses (command, model, search settings, seconds), put into results.json as it is.
+
+    Raises:
+        OSError: A file cannot be written.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    results = json.dumps(summary(score) | {"about": dict(about or {})}, indent=2, ensure_ascii=False, allow_nan=False)
+    contents = {
+        "ref.trn": format_trn({each.id: each.reference for each in score.utterances}),
+        "hyp.trn": format_trn({each.id: each.hypothesis for each in score.utterances}),
+        "wer.txt": "".join(f"{line}\n" for line in wer_lines(score)),
+        "results.json": results + "\n",
+    }
+    for name, text in contents.items():
+        tmp = out / f".{name}.tmp"
+        tmp.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(tmp, out / name)  # noqa: PTH105 (atomic, also where the target exists)
+
+
+def summary(score: CorpusScore) -> dict[str, Any]:
+    """The score as JSON values; rates in percent, null where infinite (no reference words, but insertions)."""
+    sclite = sum((sclite_errors(each.reference, each.hypothesis) for each in score.utterances), ErrorCounts())
+    return {
+        "wer": _percent(score.wer),
+        "wer_interval_95": [_percent(end) for end in score.wer_interval],
+        "cer": _percent(score.cer),
+        "cer_interval_95": [_percent(end) for end in score.cer_interval],
+        "ser": _percent(score.ser),
+        "n_utterances": len(score.utterances),
+        "n_wrong": score.n_wrong,
+        "words": _plain(score.words),
+        "characters": _plain(score.characters),
+        "words_by_sclite_weights": _plain(sclite),
+        "speakers": {speaker: _plain(counts) for speaker, counts in score.by_speaker().items()},
+        "utterances": [
+            {"id": each.id, "reference": each.reference, "hypothesis": each.hypothesis, "words": _plain(each.words)}
+            for each in score.utterances
+        ],
+    }
+
+
+def wer_lines(score: CorpusScore) -> Iterator[str]:
+    """The lines of wer.txt: totals first, then every utterance as three lines (reference, operation, hypothesis)."""
+    low, high = (100 * end for end in score.wer_interval)
+    yield wer_line(score.words)
+    yield f"%SER {100 * score.ser:.2f} [ {score.n_wrong} / {len(score.utterances)} ]"
+    yield f"Scored {len(score.utterances)} sentences, 0 not present in hyp."
+    yield wer_line(score.characters, "CER")
+    yield f"95 % interval of the WER (bootstrap over utterances): {low:.2f} to {high:.2f}"
+    yield _RULE
+    yield "Each utterance: reference, operation (= hit, S substitution, D deletion, I insertion), hypothesis"
+    for utterance in score.utterances:
+        yield _RULE
+        yield from _utterance_lines(utterance)
+
+
+def _utterance_lines(utterance: UtteranceScore) -> Iterator[str]:
+    yield f"{_printable(utterance.id)}, {wer_line(utterance.words)}"
+    columns = [_column(pair) for pair in align_words(utterance.reference, utterance.hypothesis)]
+    for row in range(3):
+        yield " ; ".join(column[row] for column in columns)
+
+
+def _column(pair: AlignedPair) -> list[str]:
+    cells = [_printable(pair.reference or "<eps>"), _MARKS[pair.operation], _printable(pair.hypothesis or "<eps>")]
+    width = max(map(len, cells))
+    return [cell.center(width) for cell in cells]
+
+
+def _printable(text: str) -> str:
+    """Text safe to show in a terminal: control characters (escape sequences) become U+FFFD."""
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+
+
+def _percent(rate: float) -> float | None:
+    return round(100 * rate, 4) if math.isfinite(rate) else None
+
+
+def _plain(counts: ErrorCounts) -> dict[str, Any]:
+    return {
+        "rate": _percent(counts.rate),
+        "n_errors": counts.n_errors,
+        "n_reference": counts.n_reference,
+        "substitutions": counts.substitutions,
+        "deletions": counts.deletions,
+        "insertions": counts.insertions,
+    }
