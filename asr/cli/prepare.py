@@ -1,0 +1,66 @@
+"""`asr prepare`: a corpus becomes validated manifests."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from asr.corpora.prepare import Preparation
+
+
+def prepare(
+    corpus: Annotated[str, typer.Argument(help="Which corpus; a name that does not exist lists all that do.")],
+    folders: Annotated[
+        list[Path],
+        typer.Argument(metavar="[SOURCE] OUT", help="The corpus as published (none for digits), where manifests go."),
+    ],
+    max_rejected: Annotated[
+        float, typer.Option(min=0, max=1, help="Largest share of broken utterances that is left out without failing.")
+    ] = 0.01,
+    language: Annotated[str, typer.Option(help="Code of the language, written into every row.")] = "en",
+) -> None:
+    """Make manifests of a corpus, one JSONL file per split, after decoding every file of it.
+
+    Broken utterances are left out and listed with their reasons in OUT/rejected.tsv.
+
+    \b
+    Examples:
+      asr prepare digits data/digits
+      asr prepare an4 ~/corpora/an4 data/an4
+      asr prepare librispeech ~/corpora/LibriSpeech data/librispeech --max-rejected 0.05
+    """
+    if len(folders) > 2:
+        raise typer.BadParameter(f"expected [SOURCE] OUT, got {len(folders)} folders")
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from asr.corpora.prepare import prepare as prepare_corpus
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns) as bar:
+        task = bar.add_task(corpus, total=None)
+        preparation = prepare_corpus(
+            corpus,
+            folders[0] if len(folders) == 2 else None,
+            folders[-1],
+            max_rejected=max_rejected,
+            language=language,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    _print_splits(preparation)
+
+
+def _print_splits(preparation: "Preparation") -> None:
+    """Prints a table with a row per split."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("split", "manifest")
+    for header in ("utterances", "hours", "speakers", "rejected"):
+        table.add_column(header, justify="right")
+    for split in preparation.splits:
+        hours, counts = f"{split.duration_s / 3600:.2f}", (split.n_speakers, split.n_rejected)
+        table.add_row(split.split, str(split.manifest), str(split.n_utterances), hours, *map(str, counts))
+    Console().print(table)
+    if any(split.n_rejected for split in preparation.splits):
+        print(f"rejected utterances and their reasons: {preparation.rejected}")

@@ -1,0 +1,47 @@
+"""`asr train`: a recipe becomes a model."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from asr.cli.errors import INTERRUPTED
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE.yaml", help="The recipe to train.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="section.key=value", help="Changes to the recipe, values in YAML."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Experiment folder. Default: exp/<folder of the recipe>-<name of the recipe>")
+    ] = None,
+) -> None:
+    """Train a recipe; the same command again goes on where it was interrupted.
+
+    The experiment folder ends up with EXP/best, a model that needs nothing else.
+
+    \b
+    Examples:
+      asr train recipes/digits/las.yaml
+      asr train recipes/an4/las.yaml training.seed=2 "data.dev=[a.jsonl, b.jsonl]" --out exp/an4-seed2
+    """
+    from asr.recipe.load import load_recipe
+
+    loaded = load_recipe(recipe, overrides or ())
+    folder = out or default_folder(recipe)
+
+    from asr.recognizer.train import train_recipe
+
+    try:
+        train_recipe(loaded, folder)
+    except KeyboardInterrupt:
+        typer.echo(f"asr: interrupted; the same command goes on from the last checkpoint in {folder}", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    typer.echo(f"model: {folder / 'best'}")
+
+
+def default_folder(recipe: Path) -> Path:
+    """exp/digits-las for recipes/digits/las.yaml."""
+    return Path("exp") / f"{recipe.resolve().parent.name}-{recipe.stem}"
