@@ -5,7 +5,8 @@ speaker joined with 0.15 s of silence, written as 16-bit FLAC at the recordings'
 
 Splits, by index of the recording: test from 0–4 (the corpus's own test recordings), dev from 5–9, train from 10–49.
 Test and dev are read from `strings_test.tsv` and `strings_dev.tsv` (columns id, speaker, text, files) where SOURCE has
-them, and drawn with a fixed seed otherwise; train is always drawn, each recording about equally often.
+them, and drawn with a fixed seed otherwise; train is always drawn, each recording about equally often, and holds no
+string that dev or test holds.
 """
 
 import random
@@ -27,7 +28,7 @@ DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight"
 SILENCE_S = 0.15
 """Silence between two recordings of a string."""
 
-_PARTS = {"train": (range(10, 50), 3000), "dev": (range(5, 10), 100), "test": (range(5), 300)}
+_PARTS = {"test": (range(5), 300), "dev": (range(5, 10), 100), "train": (range(10, 50), 3000)}
 _SEED = 20161
 _HINT = "give the folder of the GitHub repository free-spoken-digit-dataset"
 _NAME = re.compile(r"(?P<digit>\d)_(?P<speaker>[^_]+)_(?P<index>\d+)\.wav")
@@ -56,10 +57,13 @@ def load_fsdd(source: Path | None, out: Path, progress: Progress) -> Splits:
         CorpusError: the tree is not FSDD's, or a line of a strings file is malformed.
     """
     source = require_folder(source, "fsdd", ["recordings"], _HINT)
-    strings = {split: _list_strings(source, split) for split in _PARTS}
+    strings: dict[str, list[_String]] = {}
+    for split in _PARTS:
+        held_out = {string.text for rows in strings.values() for string in rows}
+        strings[split] = _list_strings(source, split, held_out)
     total = sum(len(rows) for rows in strings.values())
     recordings = _Recordings(source)
-    splits: Splits = {split: [] for split in strings}
+    splits: Splits = {"train": [], "dev": [], "test": []}
     for split, rows in strings.items():
         folder = out / "audio" / split
         folder.mkdir(parents=True, exist_ok=True)
@@ -71,12 +75,12 @@ def load_fsdd(source: Path | None, out: Path, progress: Progress) -> Splits:
     return splits
 
 
-def _list_strings(source: Path, split: str) -> list[_String]:
+def _list_strings(source: Path, split: str, held_out: set[str]) -> list[_String]:
     listed = source / f"strings_{split}.tsv"
     if split != "train" and listed.exists():
         return list(_read_strings(listed))
     indices, n_strings = _PARTS[split]
-    return _draw_strings(source, split, indices, n_strings)
+    return _draw_strings(source, split, indices, n_strings, held_out)
 
 
 def _read_strings(path: Path) -> Iterator[_String]:
@@ -89,8 +93,11 @@ def _read_strings(path: Path) -> Iterator[_String]:
         yield _String(columns[0], columns[1], columns[2], tuple(columns[3].split()))
 
 
-def _draw_strings(source: Path, split: str, indices: range, n_strings: int) -> list[_String]:
-    """Deal each speaker's shuffled recordings into strings of 3–7, shuffling anew when they are used up."""
+def _draw_strings(source: Path, split: str, indices: range, n_strings: int, held_out: set[str]) -> list[_String]:
+    """Deal each speaker's shuffled recordings into strings of 3–7, shuffling anew when they are used up.
+
+    No string that another split holds is dealt.
+    """
     decks: dict[str, list[str]] = {}
     for path in sorted((source / "recordings").iterdir()):
         match = _NAME.fullmatch(path.name)
@@ -105,8 +112,10 @@ def _draw_strings(source: Path, split: str, indices: range, n_strings: int) -> l
         n_here = (rank + 1) * n_strings // len(decks) - rank * n_strings // len(decks)
         cards = _deal(deck, random_)
         for number in range(n_here):
-            names = [next(cards) for _ in range(random_.randint(3, 7))]
-            text = " ".join(DIGITS[int(name[0])] for name in names)
+            text = ""
+            while not text or text in held_out:
+                names = [next(cards) for _ in range(random_.randint(3, 7))]
+                text = " ".join(DIGITS[int(name[0])] for name in names)
             files = tuple(f"recordings/{name}" for name in names)
             strings.append(_String(f"{speaker}-{split}-{number:03d}", speaker, text, files))
     return strings

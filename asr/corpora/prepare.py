@@ -7,6 +7,7 @@ from pathlib import Path
 
 from asr.corpora.an4 import load_an4
 from asr.corpora.candidate import CorpusError, Progress, Splits
+from asr.corpora.digits import load_digits
 from asr.corpora.fsdd import load_fsdd
 from asr.corpora.manifest import Utterance, write_manifest
 from asr.corpora.validate import Fault, validate
@@ -16,6 +17,7 @@ Loader = Callable[[Path | None, Path, Progress], Splits]
 
 CORPORA: dict[str, Loader] = {
     "an4": load_an4,
+    "digits": load_digits,
     "fsdd": load_fsdd,
 }
 """The corpora that can be prepared."""

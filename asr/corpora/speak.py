@@ -1,0 +1,102 @@
+"""Speak planned utterances with eSpeak NG and write them as audio files; run as a process of its own.
+
+`python -m asr.corpora.speak` reads JSON lines from standard input, as `format_jobs` makes them.
+"""
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+import soxr
+
+from asr.audio.read import RATE_HZ, Samples
+from asr.corpora.candidate import CorpusError
+from asr.corpora.espeak import Delivery, Espeak
+from asr.corpora.noise import NoiseKind, make_noise
+
+Job = tuple[Path, "SpokenString"]
+"""A file to write, and what to say in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenString:
+    """Everything that determines one utterance's audio.
+
+    Attributes:
+        id: name of the utterance.
+        text: the digits as words.
+        spoken: the same with a comma where the speaker pauses.
+        voice: an eSpeak NG voice.
+        delivery: rate, pitch and pauses.
+        level_db: root mean square of the speech, dB of full scale.
+        noise: kind of the noise.
+        snr_db: speech over noise.
+        lead_s: what goes before the speech, in seconds.
+        trail_s: what comes after it, in seconds.
+        seed: of the noise.
+    """
+
+    id: str
+    text: str
+    spoken: str
+    voice: str
+    delivery: Delivery
+    level_db: float
+    noise: NoiseKind
+    snr_db: float
+    lead_s: float
+    trail_s: float
+    seed: int
+
+
+def format_jobs(jobs: Iterable[Job]) -> str:
+    """Write jobs as JSON lines, for another process."""
+    return "".join(json.dumps({"path": str(path), **asdict(string)}) + "\n" for path, string in jobs)
+
+
+def parse_jobs(text: str) -> list[Job]:
+    """Read what `format_jobs` wrote."""
+    jobs = []
+    for line in text.splitlines():
+        row = json.loads(line)
+        path, delivery = Path(row.pop("path")), Delivery(**row.pop("delivery"))
+        jobs.append((path, SpokenString(delivery=delivery, **row)))
+    return jobs
+
+
+def write_strings(jobs: Iterable[Job]) -> None:
+    """Speak utterances and write them as 16-bit FLAC at 16 kHz.
+
+    Args:
+        jobs: what to write where.
+
+    Raises:
+        CorpusError: eSpeak NG cannot be used.
+    """
+    espeak = Espeak()
+    for path, string in jobs:
+        speech = espeak.say(string.spoken, string.voice, string.delivery)
+        samples = _mix(soxr.resample(speech, espeak.rate_hz, RATE_HZ, "HQ"), string)
+        sf.write(path, samples, RATE_HZ, format="FLAC", subtype="PCM_16")
+
+
+def _mix(speech: Samples, string: SpokenString) -> Samples:
+    """Bring speech (N,) to its level, put silence around it and noise over it."""
+    edges = (round(string.lead_s * RATE_HZ), round(string.trail_s * RATE_HZ))
+    level = 10 ** (string.level_db / 20)
+    samples = np.pad(speech * (level / np.sqrt(np.mean(speech**2))), edges)
+    noise = make_noise(string.noise, len(samples), RATE_HZ, string.seed)
+    samples = samples + noise * (level * 10 ** (-string.snr_db / 20))
+    mixed: Samples = (samples * min(1.0, 0.98 / np.abs(samples).max())).astype(np.float32)
+    return mixed
+
+
+if __name__ == "__main__":
+    try:
+        write_strings(parse_jobs(sys.stdin.read()))
+    except (CorpusError, OSError) as error:
+        sys.exit(str(error))
