@@ -35,11 +35,11 @@ def train(
     from asr.recognizer.train import train_recipe
 
     try:
-        train_recipe(loaded, folder)
+        model = train_recipe(loaded, folder)
     except KeyboardInterrupt:
         typer.echo(f"asr: interrupted; the same command goes on from the last checkpoint in {folder}", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    typer.echo(f"model: {folder / 'best'}")
+    typer.echo(f"model: {model}")
 
 
 def default_folder(recipe: Path) -> Path:

@@ -1,3 +1,6 @@
+import json
+from pathlib import Path
+
 from asr.recipe.json_schema import recipe_json_schema
 
 
@@ -12,3 +15,9 @@ def test_every_key_is_described_and_closed():
 def test_kinds_are_alternatives():
     model = recipe_json_schema()["$defs"]["ModelSection"]["properties"]
     assert set(model["listener"]["discriminator"]["mapping"]) == {"pyramid", "conv_blstm"}
+
+
+def test_the_shipped_schema_is_current():
+    shipped = Path(__file__).resolve().parents[2] / "recipes" / "recipe.schema.json"
+    current = json.loads(shipped.read_text(encoding="utf-8")) == json.loads(json.dumps(recipe_json_schema()))
+    assert current, "run: python -m asr.recipe.json_schema > recipes/recipe.schema.json"
