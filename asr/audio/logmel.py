@@ -47,7 +47,6 @@ class LogMel(nn.Module):
         """Counts whole frames: (B,) int64 samples -> (B,) int64 frames, at least one."""
         return ((sample_lens - self.n_fft) // self.n_hop + 1).clamp(min=1)
 
-    @torch.autocast("cpu", enabled=False)
     def forward(self, samples: Tensor, sample_lens: Tensor) -> tuple[Tensor, Tensor]:
         """Computes normalised features.
 

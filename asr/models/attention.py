@@ -78,7 +78,7 @@ class AdditiveAttention(nn.Module):
 
 
 class LocationAttention(AdditiveAttention):
-    """Location-aware attention (Chorowski et al. 2015, equations 8–9): the last weights, convolved, join the comparison.
+    """Location-aware attention (Chorowski et al. 2015, eq. 8–9): the last weights, convolved, join the comparison.
 
     Args:
         d_query: Width of the query.

@@ -28,7 +28,9 @@ class SpellerState:
 
     def select(self, index: Tensor) -> "SpellerState":
         """Keeps, repeats or re-orders hypotheses: index (B, W') int64 into W."""
-        return SpellerState(*(_gather(value, index) for value in (self.hidden, self.cell, self.context, self.attention)))
+        return SpellerState(
+            *(_gather(value, index) for value in (self.hidden, self.cell, self.context, self.attention))
+        )
 
 
 class Spelling(NamedTuple):
@@ -69,9 +71,10 @@ class LstmSpeller(nn.Module):
         self.d_hidden = d_hidden
         self.embedding = nn.Embedding(n_tokens, d_embedding)
         widths = [d_embedding + d_states] + [d_hidden] * (n_layers - 1)
-        self.cells = nn.ModuleList(nn.LSTMCell(width, d_hidden) for width in widths)
-        for cell in self.cells:
+        cells = [nn.LSTMCell(width, d_hidden) for width in widths]
+        for cell in cells:
             open_forget_gates(cell, d_hidden)
+        self.cells = nn.ModuleList(cells)
         self.to_readout = nn.Linear(d_hidden + d_states, d_hidden)
         self.to_logits = nn.Linear(d_hidden, n_tokens)
         self.dropout = nn.Dropout(dropout)

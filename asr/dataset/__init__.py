@@ -1,0 +1,1 @@
+"""From manifests to batches; nothing here has heard of layers."""

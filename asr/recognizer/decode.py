@@ -1,0 +1,47 @@
+"""Decoding a set of utterances in even batches: what validation and evaluation share."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from asr.audio.read import read_audio
+from asr.corpora.manifest import Utterance
+from asr.dataset.batches import pad
+from asr.dataset.plan import in_order
+from asr.models.asr_model import AsrModel
+from asr.search.hypothesis import Hypothesis
+
+Search = Callable[[AsrModel, Tensor, Tensor], list[Hypothesis]]
+"""(model, states (B, S, D), state_lens (B,)) -> the best hypothesis of each utterance."""
+
+
+def decode(
+    model: AsrModel,
+    utterances: Sequence[Utterance],
+    search: Search,
+    batch_s: float,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Hypothesis]:
+    """Finds each utterance's transcript.
+
+    Args:
+        model: In evaluation mode.
+        utterances: What to decode.
+        search: How.
+        batch_s: Padded seconds of audio per batch.
+        progress: Told (utterances done, all of them).
+
+    Returns:
+        One hypothesis per utterance, in the order given.
+    """
+    device = next(model.parameters()).device
+    found: dict[int, Hypothesis] = {}
+    for batch in in_order(utterances, batch_s):
+        chosen = [utterances[index] for index in batch]
+        samples, sample_lens = pad([read_audio(u.audio, start_s=u.start_s, duration_s=u.duration_s) for u in chosen])
+        with torch.inference_mode():
+            states, state_lens = model.encode(*model.features(samples.to(device), sample_lens.to(device)))
+            found.update(zip(batch, search(model, states, state_lens), strict=True))
+        progress(len(found), len(utterances))
+    return [found[index] for index in range(len(utterances))]

@@ -1,0 +1,41 @@
+"""The folder that is a trained model: recipe, tokenizer and weights, and nothing else needed."""
+
+from pathlib import Path
+
+from asr.build import build_model
+from asr.models.asr_model import AsrModel
+from asr.recipe.load import load_recipe
+from asr.recipe.schema import Recipe
+from asr.text.tokenizer import Tokenizer
+from asr.training.checkpoint import CheckpointError, verify_directory
+from asr.training.tensors import load_tensors
+from asr.training.trainer import MODEL_FILE
+
+RECIPE_FILE = "recipe.yaml"
+TOKENIZER_FILE = "tokenizer.model"
+
+
+def load_model(folder: Path) -> tuple[Recipe, Tokenizer, AsrModel]:
+    """Reads a model folder; nothing in it is ever run as code.
+
+    Args:
+        folder: `best` of an experiment.
+
+    Returns:
+        Its recipe, its tokenizer, and the model on the CPU in evaluation mode.
+
+    Raises:
+        CheckpointError: The folder is missing, damaged, or its weights do not fit its recipe.
+        RecipeError: The recipe in it is not one.
+    """
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder}: no such model folder; --model takes EXP/best of an experiment")
+    verify_directory(folder)
+    recipe = load_recipe(folder / RECIPE_FILE)
+    tokenizer = Tokenizer.load(folder / TOKENIZER_FILE)
+    model = build_model(recipe, tokenizer.n_tokens)
+    try:
+        model.load_state_dict(load_tensors(folder / MODEL_FILE))
+    except RuntimeError as error:
+        raise CheckpointError(f"{folder / MODEL_FILE}: does not fit {folder / RECIPE_FILE}: {error}") from error
+    return recipe, tokenizer, model.eval()
