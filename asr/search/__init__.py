@@ -1,0 +1,1 @@
+"""From listener states to transcripts: greedy and beam search over weighted scorers."""

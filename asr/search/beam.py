@@ -1,0 +1,207 @@
+"""Joint decoding: one beam search over utterances and hypotheses at once (Watanabe et al. 2017)."""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from asr.models.asr_model import AsrModel
+from asr.search.ctc_prefix import CtcPrefixScorer
+from asr.search.hypothesis import Hypothesis, finish_of, max_lengths
+from asr.search.nbest import Finished, Lineage
+from asr.search.scorers import AttentionScorer, LengthBonus, Scorer
+
+CANDIDATES_PER_PLACE = 1.5  # tokens that the speller proposes per hypothesis, as a multiple of the beam size
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How to search.
+
+    Attributes:
+        beam_size: Hypotheses W kept per utterance.
+        ctc_weight: Share of the CTC prefix score, 0 to 1; attention has the rest. At 0 CTC takes no part. At 1 the
+            speller still proposes the candidates.
+        length_bonus: Added to the score per token.
+        eos_threshold: A hypothesis may end only if the speller's log-probability of the end is greater than this
+            factor times that of its best other token. Above 1 the end may be the lesser of both: 1.5 asks for
+            p(eos) > p(best) ** 1.5. `math.inf` lets it end anywhere.
+        max_length_ratio: Longest hypothesis, in tokens per listener state.
+        n_best: Hypotheses returned per utterance, at most `beam_size`.
+    """
+
+    beam_size: int = 10
+    ctc_weight: float = 0.3
+    length_bonus: float = 0.0
+    eos_threshold: float = 1.5
+    max_length_ratio: float = 1.0
+    n_best: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuses what makes no sense."""
+        for name, good, expected in (
+            ("beam_size", self.beam_size >= 1, "at least 1"),
+            ("ctc_weight", 0 <= self.ctc_weight <= 1, "from 0 to 1"),
+            ("length_bonus", math.isfinite(self.length_bonus), "a finite number"),
+            ("eos_threshold", self.eos_threshold > 0, "more than 0"),
+            ("max_length_ratio", 0 < self.max_length_ratio < math.inf, "more than 0"),
+            ("n_best", 1 <= self.n_best <= self.beam_size, f"from 1 to beam_size = {self.beam_size}"),
+        ):
+            if not good:
+                raise ValueError(f"search setting {name} = {getattr(self, name)}: expected {expected}")
+
+
+class Beam(NamedTuple):
+    """Hypotheses that go on: scores (B, W) float64, -inf where the place is free; parts (B, W, n_scorers)."""
+
+    scores: Tensor
+    parts: Tensor
+
+
+@torch.inference_mode()
+def beam_search(
+    model: AsrModel, states: Tensor, state_lens: Tensor, settings: SearchSettings
+) -> list[list[Hypothesis]]:
+    """Finds the best transcripts of each utterance under the joint score.
+
+    A hypothesis ends when its end of sentence ranks among the best `beam_size` continuations, or by force at its
+    utterance's bound on tokens. The search stops when no hypothesis that goes on can still enter the n-best list. Ties
+    go to the better-placed hypothesis, then to the end of sentence, then to the lowest token id.
+
+    Args:
+        model: The model, in evaluation mode.
+        states: (B, S, D) listener states.
+        state_lens: (B,) int64.
+        settings: How to search.
+
+    Returns:
+        For each utterance up to `settings.n_best` hypotheses, best first.
+
+    Raises:
+        ValueError: The model gives an utterance no finite score.
+    """
+    attention, scorers, weights = _scorers(model, states, state_lens, settings)
+    names, weight = list(scorers), torch.tensor(weights, dtype=torch.float64, device=states.device)
+    for scorer in scorers.values():
+        scorer.start(settings.beam_size)
+    bounds = max_lengths(state_lens, settings.max_length_ratio)
+    beam = _first_beam(len(states), settings.beam_size, len(names), states.device)
+    finished = Finished.empty(len(states), settings.n_best, len(names), states.device)
+    lineage = Lineage()
+    n_candidates = math.ceil(settings.beam_size * CANDIDATES_PER_PLACE)
+    for n_tokens in range(int(bounds.amax()) + 1):
+        candidates = attention.propose(n_candidates)
+        gains = torch.stack([scorer.score(candidates) for scorer in scorers.values()], -1)
+        joint = beam.scores[..., None] + (gains * weight).sum(-1)
+        joint = _restrict(joint, gains[..., 0], bounds == n_tokens, settings.eos_threshold)
+        beam, ended, parents, tokens = _advance(joint, beam.parts[:, :, None] + gains, candidates, n_tokens)
+        finished = finished.merge(ended)
+        hope = max(settings.length_bonus, 0.0) * (bounds - n_tokens - 1)
+        done = beam.scores.amax(1) + hope <= finished.scores[:, -1]
+        if bool(done.all()):
+            break
+        beam = beam._replace(scores=beam.scores.masked_fill(done[:, None], -torch.inf))
+        lineage.append(parents, tokens)
+        for scorer in scorers.values():
+            scorer.select(parents, tokens)
+    return _hypotheses(finished, lineage.tokens(finished), names, bounds)
+
+
+def _scorers(
+    model: AsrModel, states: Tensor, state_lens: Tensor, settings: SearchSettings
+) -> tuple[AttentionScorer, dict[str, Scorer], list[float]]:
+    """The scorers of this search by name, attention first, and their weights."""
+    attention = AttentionScorer(model.speller, model.speller.memory(states, state_lens))
+    scorers: dict[str, Scorer] = {"attention": attention, "length": LengthBonus()}
+    weights = [1 - settings.ctc_weight, settings.length_bonus]
+    if settings.ctc_weight > 0:
+        scorers["ctc"] = CtcPrefixScorer(model.ctc_log_probs(states), state_lens)
+        weights.append(settings.ctc_weight)
+    return attention, scorers, weights
+
+
+def _first_beam(n_utterances: int, beam_size: int, n_scorers: int, device: torch.device) -> Beam:
+    """One empty hypothesis per utterance; the other places are free."""
+    parts = torch.zeros(n_utterances, beam_size, n_scorers, dtype=torch.float64, device=device)
+    scores = torch.full((n_utterances, beam_size), -torch.inf, dtype=torch.float64, device=device)
+    scores[:, 0] = 0.0
+    return Beam(scores, parts)
+
+
+def _restrict(joint: Tensor, attention: Tensor, at_bound: Tensor, eos_threshold: float) -> Tensor:
+    """Says which continuations are allowed.
+
+    At the bound only the end is. Elsewhere the end must pass the threshold, unless nothing else is possible: CTC gives
+    -inf to more tokens than states.
+
+    Args:
+        joint: (B, W, C) joint scores, end of sentence first.
+        attention: (B, W, C) the speller's log-probabilities.
+        at_bound: (B,) bool, whether hypotheses have as many tokens as they may.
+        eos_threshold: See `SearchSettings`.
+
+    Returns:
+        (B, W, C) joint scores, -inf where not allowed.
+    """
+    others = joint[..., 1:].masked_fill(at_bound[:, None, None], -torch.inf)
+    may_end = attention[..., 0] > eos_threshold * attention[..., 1:].amax(-1)
+    may_end |= others.amax(-1) == -torch.inf
+    end = joint[..., :1].masked_fill(~may_end[..., None], -torch.inf)
+    return torch.cat([end, others], -1)
+
+
+def _advance(joint: Tensor, parts: Tensor, candidates: Tensor, n_tokens: int) -> tuple[Beam, Finished, Tensor, Tensor]:
+    """Parts the best continuations into those that go on and those that end.
+
+    Args:
+        joint: (B, W, C) joint scores, end of sentence first.
+        parts: (B, W, C, n_scorers) their unweighted sums.
+        candidates: (B, W, C) int64 tokens.
+        n_tokens: Tokens of the hypotheses so far.
+
+    Returns:
+        The next beam; what ended; parents and tokens of the next beam, both (B, W) int64.
+    """
+    beam_size, n_columns = joint.shape[1:]
+    scores, index = joint.flatten(1).sort(dim=1, descending=True, stable=True)
+    scores, index = scores[:, : 2 * beam_size], index[:, : 2 * beam_size]  # holds W that go on: at most W end
+    ends = index % n_columns == 0
+    goes_on = ends.to(torch.uint8).sort(dim=1, stable=True).indices[:, :beam_size]
+    chosen = index.gather(1, goes_on)
+    parts = parts.flatten(1, 2)
+    beam = Beam(scores.gather(1, goes_on), _pick(parts, chosen))
+    index, ends = index[:, :beam_size], ends[:, :beam_size]
+    ended = Finished(
+        scores[:, :beam_size].masked_fill(~ends, -torch.inf),
+        _pick(parts, index),
+        torch.full_like(index, n_tokens),
+        index // n_columns,
+    )
+    return beam, ended, chosen // n_columns, candidates.flatten(1).gather(1, chosen)
+
+
+def _pick(values: Tensor, index: Tensor) -> Tensor:
+    """Picks rows: (B, R, n) by (B, W) -> (B, W, n)."""
+    return values.gather(1, index[..., None].expand(-1, -1, values.shape[-1]))
+
+
+def _hypotheses(finished: Finished, tokens: Tensor, names: list[str], bounds: Tensor) -> list[list[Hypothesis]]:
+    """Turns tensors into results, once, at the end."""
+    scores, parts, lens = finished.scores.tolist(), finished.parts.tolist(), finished.n_tokens.tolist()
+    rows, max_lens = tokens.tolist(), bounds.tolist()
+    results = []
+    for b, max_length in enumerate(max_lens):
+        results.append(
+            [
+                Hypothesis(tuple(row[:n]), score, dict(zip(names, part, strict=True)), finish_of(n, max_length))
+                for row, n, score, part in zip(rows[b], lens[b], scores[b], parts[b], strict=True)
+                if math.isfinite(score)
+            ]
+        )
+        if not results[-1]:
+            raise ValueError(
+                f"utterance {b} of the batch has no transcript with a finite score: check its states for NaN"
+            )
+    return results

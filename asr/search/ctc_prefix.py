@@ -1,0 +1,84 @@
+"""CTC's opinion of unfinished transcripts, without a loop over frames."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from asr.models.masks import length_mask
+from asr.text.tokenizer import Tokenizer
+
+FLOOR = -1e4  # stands for log 0: differences of -inf would be NaN
+
+
+class CtcPrefixScorer:
+    """Log-probability that CTC's transcript begins with a prefix (Graves 2008; Watanabe et al. 2017, algorithm 2).
+
+    For a prefix g, `r_n[t]` and `r_b[t]` are the log-probabilities that the first t states spell exactly g and end in
+    its last token or in blank. A token c can begin at state t + 1 after phi[t] = r_b[t] (+) r_n[t], where (+) adds
+    probabilities and the second term is left out if c repeats the last token of g. Then
+
+        prefix score of g c    psi = (+)_t  phi[t-1] + log p_t(c)
+        r_n[t] of g c        = (r_n[t-1] (+) phi[t-1]) + log p_t(c)
+        r_b[t] of g c        = (r_b[t-1] (+) r_n[t-1]) + log p_t(blank)
+
+    psi needs the forward variables of g only, so candidates cost one sum each; the recurrences are followed just for
+    those selected. They are linear in the log semiring: with P[t] the running sum of log p, r[t] - P[t] is a running
+    log-sum of inputs, r[t] = P[t] + logcumsumexp_{s<=t}(phi[s-1] - P[s-1]). P goes to -1e4 and beyond, which float32
+    cannot take; all of this is float64.
+
+    Padding has no effect: no token begins there, blank costs nothing, and r_n[t] = -inf hands its mass to r_b.
+
+    Args:
+        log_probs: (B, S, V) of the CTC head; values in the padding are never used.
+        state_lens: (B,) int64.
+    """
+
+    def __init__(self, log_probs: Tensor, state_lens: Tensor) -> None:
+        mask = length_mask(state_lens, log_probs.shape[1])
+        log_probs = log_probs.masked_fill(~mask[..., None], 0.0).clamp(min=FLOOR)
+        self._n_tokens = log_probs.shape[-1]
+        self._rows = log_probs.transpose(1, 2).reshape(-1, log_probs.shape[1])  # (B * V, S)
+        self._first_row = torch.arange(len(log_probs), device=log_probs.device) * self._n_tokens
+        self._padding = ~mask[:, None]  # (B, 1, S)
+        self._blank_sum = pad(log_probs[..., Tokenizer.blank].double().cumsum(-1), (1, 0))[:, None]  # (B, 1, S + 1)
+
+    def start(self, width: int) -> None:
+        """See `Scorer.start`."""
+        self._r_b = self._blank_sum.expand(-1, width, -1)  # (B, W, S + 1)
+        self._r_n = torch.full_like(self._r_b, -torch.inf)
+        self._psi = torch.zeros_like(self._r_b[..., 0])  # (B, W)
+        self._last = torch.full_like(self._psi, Tokenizer.sos, dtype=torch.int64)
+
+    def score(self, candidates: Tensor) -> Tensor:
+        """See `Scorer.score`; the end of sentence brings the sum to the log-probability of the whole transcript."""
+        total = torch.logaddexp(self._r_n, self._r_b)
+        phi = self._mask(total[..., :-1])
+        psi = torch.logsumexp(self._of(candidates).add(phi[:, :, None]), -1)
+        again = torch.logsumexp(self._of(self._last) + self._mask(self._r_b[..., :-1]), -1)
+        psi = torch.where(candidates == self._last[..., None], again[..., None], psi)
+        psi = torch.where(candidates == Tokenizer.eos, total[..., -1:], psi)
+        return torch.where(psi == -torch.inf, psi, psi - self._psi[..., None])
+
+    def select(self, parents: Tensor, tokens: Tensor) -> None:
+        """See `Scorer.select`."""
+        index = parents[..., None].expand(-1, -1, self._r_n.shape[-1])
+        r_n, r_b = self._r_n.gather(1, index), self._r_b.gather(1, index)
+        repeats = tokens == self._last.gather(1, parents)
+        phi = self._mask(torch.where(repeats[..., None], r_b, torch.logaddexp(r_n, r_b))[..., :-1])
+        log_p = self._of(tokens).double()
+        token_sum = log_p.cumsum(-1)
+        r_n = self._mask(token_sum + torch.logcumsumexp(phi - (token_sum - log_p), -1))
+        self._r_n = pad(r_n, (1, 0), value=-torch.inf)
+        r_b = self._blank_sum[..., 1:] + torch.logcumsumexp(self._r_n[..., :-1] - self._blank_sum[..., :-1], -1)
+        self._r_b = pad(r_b, (1, 0), value=-torch.inf)
+        self._psi = torch.logsumexp(phi + log_p, -1)
+        self._last = tokens
+
+    def _of(self, tokens: Tensor) -> Tensor:
+        """Log-probabilities of tokens (B, ...) at all states: (B, ..., S)."""
+        rows = tokens + self._first_row.view(-1, *[1] * (tokens.dim() - 1))
+        return self._rows.index_select(0, rows.flatten()).unflatten(0, tokens.shape)
+
+    def _mask(self, values: Tensor) -> Tensor:
+        """Makes padding impossible: values (B, W, S)."""
+        return values.masked_fill(self._padding, -torch.inf)

@@ -1,0 +1,84 @@
+"""The quick searches: the speller's best token at each step, and CTC's best path."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from asr.models.asr_model import AsrModel
+from asr.models.masks import length_mask
+from asr.search.hypothesis import Hypothesis, finish_of, max_lengths
+from asr.search.scorers import ranking
+from asr.text.tokenizer import Tokenizer
+
+
+@torch.inference_mode()
+def greedy_search(
+    model: AsrModel, states: Tensor, state_lens: Tensor, max_length_ratio: float = 1.0
+) -> list[Hypothesis]:
+    """Follows the speller's best token, attention only.
+
+    Equals `beam_search` with beam 1, no CTC, no length bonus and no threshold. Ties go to the end of sentence, then to
+    the lowest token id. Blank and start of sentence are never written.
+
+    Args:
+        model: The model, in evaluation mode.
+        states: (B, S, D) listener states.
+        state_lens: (B,) int64.
+        max_length_ratio: Longest hypothesis, in tokens per listener state.
+
+    Returns:
+        One hypothesis per utterance.
+
+    Raises:
+        ValueError: The model gives an utterance no finite score.
+    """
+    speller, bounds = model.speller, max_lengths(state_lens, max_length_ratio)
+    memory = speller.memory(states, state_lens)
+    state = speller.start(memory, 1)
+    last = torch.full_like(bounds, Tokenizer.sos)
+    scores = torch.zeros_like(bounds, dtype=torch.float64)
+    lens = torch.full_like(bounds, -1)  # -1 while it goes on
+    columns: list[Tensor] = []
+    for n_tokens in range(int(bounds.amax()) + 1):
+        log_probs, _, state = speller.step(last[:, None], state, memory)
+        log_probs = log_probs[:, 0]
+        last = ranking(log_probs).argmax(-1)
+        end = log_probs[:, Tokenizer.eos].double()
+        best = log_probs.gather(1, last[:, None])[:, 0].double()
+        running = lens < 0
+        ends = running & ((end >= best) | (bounds == n_tokens))
+        scores += torch.where(ends, end, best).masked_fill(~running, 0.0)
+        lens = lens.masked_fill(ends, n_tokens)
+        columns.append(last)
+        if bool((lens >= 0).all()):
+            break
+    return _hypotheses(torch.stack(columns, -1).tolist(), lens.tolist(), scores.tolist(), bounds.tolist())
+
+
+def _hypotheses(rows: list[list[int]], lens: list[int], scores: list[float], bounds: list[int]) -> list[Hypothesis]:
+    results = []
+    for b, (row, n, score, bound) in enumerate(zip(rows, lens, scores, bounds, strict=True)):
+        if not math.isfinite(score):
+            raise ValueError(
+                f"utterance {b} of the batch has no transcript with a finite score: check its states for NaN"
+            )
+        results.append(Hypothesis(tuple(row[:n]), score, {"attention": score, "length": float(n)}, finish_of(n, bound)))
+    return results
+
+
+def ctc_greedy(log_probs: Tensor, state_lens: Tensor) -> list[tuple[int, ...]]:
+    """Collapses CTC's best path (Graves et al. 2006): repeats merge, blanks vanish.
+
+    Args:
+        log_probs: (B, S, V) of the CTC head.
+        state_lens: (B,) int64.
+
+    Returns:
+        The tokens of each utterance.
+    """
+    best = log_probs.argmax(-1)
+    new = torch.ones_like(best, dtype=torch.bool)
+    new[:, 1:] = best[:, 1:] != best[:, :-1]
+    kept = new & (best != Tokenizer.blank) & length_mask(state_lens, best.shape[1])
+    return [tuple(tokens[keep].tolist()) for tokens, keep in zip(best, kept, strict=True)]

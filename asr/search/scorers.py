@@ -1,0 +1,103 @@
+"""What a hypothesis is judged by. A scorer belongs to one search over one batch and follows its hypotheses."""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from asr.models.attention import Memory
+from asr.models.speller import LstmSpeller, SpellerState
+from asr.text.tokenizer import Tokenizer
+
+TIE = 1e-12  # per token id: too small to re-order float32 scores that differ, enough to order those that do not
+
+
+def ranking(log_probs: Tensor) -> Tensor:
+    """Makes log-probabilities (..., V) comparable as next tokens.
+
+    Returns:
+        (..., V) float64 to rank by: -inf for blank, start and end of sentence, which no search writes; of equal tokens
+        the lower id ranks higher.
+    """
+    handicap = torch.arange(log_probs.shape[-1], device=log_probs.device, dtype=torch.float64) * -TIE
+    for special in (Tokenizer.blank, Tokenizer.sos, Tokenizer.eos):
+        handicap[special] = -torch.inf
+    return log_probs + handicap
+
+
+class Scorer(Protocol):
+    """Judges continuations of hypotheses; its scores add up along a hypothesis."""
+
+    def start(self, width: int) -> None:
+        """Begins with `width` empty hypotheses per utterance."""
+
+    def score(self, candidates: Tensor) -> Tensor:
+        """What each continuation adds.
+
+        Args:
+            candidates: (B, W, C) int64 next tokens of each hypothesis, end of sentence among them.
+
+        Returns:
+            (B, W, C) float64; -inf for what cannot be.
+        """
+
+    def select(self, parents: Tensor, tokens: Tensor) -> None:
+        """Moves on: hypothesis w becomes hypothesis `parents[b, w]` followed by `tokens[b, w]`, both (B, W) int64."""
+
+
+class AttentionScorer:
+    """Log-probabilities of the speller, which also proposes the candidates that other scorers see.
+
+    Args:
+        speller: Any speller with `start` and `step`.
+        memory: Its view of the listener states: once per utterance, shared by all hypotheses.
+    """
+
+    def __init__(self, speller: LstmSpeller, memory: Memory) -> None:
+        self._speller = speller
+        self._memory = memory
+
+    def start(self, width: int) -> None:
+        """See `Scorer.start`."""
+        n_utterances = self._memory.states.shape[0]
+        device = self._memory.states.device
+        self._state: SpellerState = self._speller.start(self._memory, width)
+        self._last = torch.full((n_utterances, width), Tokenizer.sos, device=device)
+
+    def propose(self, n_candidates: int) -> Tensor:
+        """Takes the speller's step and names its best continuations.
+
+        Args:
+            n_candidates: Tokens wanted besides the end of sentence.
+
+        Returns:
+            (B, W, C) int64: end of sentence, then the speller's best tokens in the order of their ids. Blank and start
+            of sentence are never among them. Of equally good tokens the lower ids are taken.
+        """
+        self._log_probs, _, self._state = self._speller.step(self._last, self._state, self._memory)
+        n_candidates = min(n_candidates, self._log_probs.shape[-1] - 3)
+        best = ranking(self._log_probs).topk(n_candidates, sorted=False).indices.sort(-1).values
+        return torch.cat([torch.full_like(best[..., :1], Tokenizer.eos), best], -1)
+
+    def score(self, candidates: Tensor) -> Tensor:
+        """See `Scorer.score`; valid after `propose`."""
+        return self._log_probs.gather(-1, candidates).double()
+
+    def select(self, parents: Tensor, tokens: Tensor) -> None:
+        """See `Scorer.select`."""
+        self._state = self._state.select(parents)
+        self._last = tokens
+
+
+class LengthBonus:
+    """Counts tokens, against the liking of log-probabilities for short transcripts."""
+
+    def start(self, width: int) -> None:
+        """See `Scorer.start`."""
+
+    def score(self, candidates: Tensor) -> Tensor:
+        """1 for each token, 0 for the end of sentence."""
+        return (candidates != Tokenizer.eos).double()
+
+    def select(self, parents: Tensor, tokens: Tensor) -> None:
+        """See `Scorer.select`."""
