@@ -8,16 +8,17 @@ from asr.scoring.corpus import by_id
 from asr.scoring.errors import ScoringError
 
 _LINE = re.compile(r"(.*?)\s*\(([^\s()]+)\)\s*")
-# What would break an id in the format, and a percent sign that would read as an escape already there.
-_UNSAFE = re.compile(r"[\s()\x00-\x1f]|%(?=[0-9A-Fa-f]{2})")
+# What would break an id in the format, a terminal or UTF-8 (file names may hold lone surrogates), and a percent sign
+# that would read as an escape already there.
+_UNSAFE = re.compile(r"[\s()\x00-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]|%(?=[0-9A-Fa-f]{2})")
 
 
 def trn_id(id: str) -> str:
-    """Makes an id fit for the format: white space and parentheses become %XX, anything else stays as it is.
+    """Makes an id fit for the format: white space, parentheses and control characters become %XX, all else stays.
 
     Different ids stay different. sclite takes what precedes the first ``-`` or ``_`` for the speaker.
     """
-    return _UNSAFE.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), id)
+    return _UNSAFE.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass")), id)
 
 
 def format_trn(texts: Mapping[str, str]) -> str:

@@ -1,0 +1,87 @@
+"""What recognition returns."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+# Terminal commands (ECMA-48): control sequences such as colours, and strings such as window titles.
+_ESCAPES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f]).*?(?:\x07|\x1b\\|\x9c|$)"
+    r"|\x1b[ -/]*[0-~]",
+    re.DOTALL,
+)
+_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One stretch of a recording with its text.
+
+    Attributes:
+        start_s: Where it starts, in seconds from the start of the recording.
+        end_s: Where it ends.
+        text: What was said.
+        score: Score of the winning hypothesis as the search saw it (natural-log probability, higher is better).
+        n_tokens: Tokens of the hypothesis, end of sentence not counted.
+        finish: "eos" when the model ended the text itself, "max_length" when the length bound did: then distrust it.
+    """
+
+    start_s: float
+    end_s: float
+    text: str
+    score: float
+    n_tokens: int
+    finish: Literal["eos", "max_length"] = "eos"
+
+    @property
+    def mean_score(self) -> float:
+        """Score per token, end of sentence included: what whisper calls avg_logprob."""
+        return self.score / (self.n_tokens + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The text of one recording.
+
+    Attributes:
+        id: Utterance id from a manifest, or the audio file's name.
+        audio: The file it was read from; None when samples were passed in.
+        duration_s: Length of the audio as decoded.
+        language: Language code of the model.
+        segments: The recording cut into stretches, in order; one of the full duration unless the recording was cut.
+    """
+
+    id: str
+    audio: Path | None
+    duration_s: float
+    language: str
+    segments: tuple[Segment, ...]
+
+    @property
+    def text(self) -> str:
+        """The texts of all segments, joined by blanks."""
+        return " ".join(segment.text for segment in self.segments if segment.text)
+
+    @property
+    def score(self) -> float:
+        """The sum of the segments' scores."""
+        return sum(segment.score for segment in self.segments)
+
+    @property
+    def finish(self) -> Literal["eos", "max_length"]:
+        """Whether every segment came to its end ("eos") or any ran into its length bound ("max_length")."""
+        return "max_length" if any(segment.finish == "max_length" for segment in self.segments) else "eos"
+
+
+def clean(text: str) -> str:
+    """Makes text safe to print and to put on one line.
+
+    Terminal escape sequences, control characters, lone surrogates and bidirectional overrides go (training text may
+    hold any of them, and a model can learn to write them); a run of white space becomes one blank.
+    """
+    text = _ESCAPES.sub(" ", text)
+    kept = (" " if char.isspace() else char for char in text if char not in _BIDI_CONTROLS)
+    return " ".join("".join(char for char in kept if unicodedata.category(char) not in ("Cc", "Cs")).split())
