@@ -6,8 +6,11 @@ import typer
 
 from asr.cli.doctor import doctor
 from asr.cli.errors import exit_status, in_words, is_for_users
+from asr.cli.evaluate import evaluate
+from asr.cli.inspect import inspect
 from asr.cli.prepare import prepare
 from asr.cli.train import train
+from asr.cli.transcribe import transcribe
 
 app = typer.Typer(
     add_completion=False,
@@ -34,7 +37,7 @@ def _asr() -> None:
     """
 
 
-for _command in (prepare, train, doctor):
+for _command in (prepare, train, transcribe, evaluate, inspect, doctor):
     app.command()(_command)
 
 

@@ -134,7 +134,8 @@ class SearchSection(Section):
     ctc_weight: Share = Field(0.3, description="weight of the CTC prefix score; the attention score has the rest")
     length_bonus: Annotated[float, Field(ge=-100, le=100)] = Field(0.0, description="score added per token")
     eos_threshold: Annotated[float, Field(gt=0)] = Field(
-        1.5, description="a hypothesis may end only if eos scores more than this factor times the best other token"
+        1.5,
+        description="a hypothesis may end if log p(eos) > this factor · log p(best other token); above 1 is lenient",
     )
     max_length_ratio: Annotated[float, Field(gt=0, le=100)] = Field(
         1.0, description="longest hypothesis, in tokens per encoder state"

@@ -1,0 +1,33 @@
+"""`asr evaluate`: how many words does a model get wrong?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from asr.cli.options import BeamSize, Device, ModelFolder
+
+
+def evaluate(
+    manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST", help="Test sets, from `asr prepare`.")],
+    model: ModelFolder,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for results.json, hyp.trn, ref.trn and alignments, per manifest.")
+    ] = None,
+    beam_size: BeamSize = None,
+    device: Device = "auto",
+) -> None:
+    """Score a model on test sets: word and character error rate over the whole set, with a 95 % interval.
+
+    \b
+    Example:
+      asr evaluate --model exp/an4/best data/an4/test.jsonl --out exp/an4/test
+    """
+    from asr.recognizer.evaluate import evaluate as evaluate_on
+    from asr.recognizer.recognizer import Recognizer
+
+    recognizer = Recognizer.load(model, device=device, beam_size=beam_size)
+    for manifest in manifests:
+        folder = out / manifest.stem if out is not None and len(manifests) > 1 else out
+        print(manifest)
+        print(evaluate_on(recognizer, manifest, folder).report)

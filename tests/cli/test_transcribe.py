@@ -1,0 +1,87 @@
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import get_args
+
+import pytest
+
+from asr.audio.read import AudioError
+from asr.cli import transcribe as command
+from asr.recognizer import formats
+from asr.recognizer.transcript import Segment, Transcript
+
+
+class FakeRecognizer:
+    loaded: list[tuple]
+
+    @classmethod
+    def load(cls, folder, *, device, beam_size):
+        cls.loaded.append((folder, device, beam_size))
+        return cls()
+
+    def transcribe(self, audio):
+        if audio.name.startswith("bad"):
+            raise AudioError(f"{audio}: no audio in it")
+        if audio.name.startswith("bug"):
+            raise ZeroDivisionError
+        return Transcript(audio.stem, audio, 1.0, "en", (Segment(0.0, 1.0, f"this is {audio.stem}", -1.0, 3),))
+
+
+@pytest.fixture(autouse=True)
+def recognizer(monkeypatch):
+    FakeRecognizer.loaded = []
+    module = ModuleType("asr.recognizer.recognizer")
+    module.Recognizer = FakeRecognizer
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+
+
+def test_formats_are_those_of_the_writers():
+    assert command.Format == formats.Format
+    assert set(get_args(command.Format)) == set(formats._WRITERS)
+
+
+def test_text_goes_to_the_terminal(asr):
+    outcome = asr("transcribe", "--model", "m", "a.wav", "b.wav", "--beam_size", 3, "--device", "cpu")
+    assert outcome.out == "this is a\nthis is b\n"
+    assert outcome.status == 0
+    assert FakeRecognizer.loaded == [(Path("m"), "cpu", 3)]
+
+
+@pytest.mark.parametrize("option", ["--out-dir", "--output-dir", "--output_dir", "-o"])
+def test_one_file_each_and_none_replaces_another(asr, tmp_path, option):
+    outcome = asr("transcribe", "--model", "m", "x/a.wav", "y/a.wav", "-f", "srt", option, tmp_path)
+    assert outcome.status == 0
+    written = [Path(line) for line in outcome.out.splitlines()]
+    assert len(set(written)) == 2
+    assert all("this is a" in path.read_text() for path in written)
+
+
+def test_a_bad_file_does_not_stop_the_others(asr):
+    outcome = asr("transcribe", "--model", "m", "a.wav", "bad.wav", "c.wav")
+    assert outcome.status == 1
+    assert outcome.out == "this is a\nthis is c\n"
+    assert outcome.err == "asr: bad.wav: no audio in it\n"
+
+
+def test_an_older_file_stays_unless_told(asr, tmp_path):
+    words = ("transcribe", "--model", "m", "a.wav", "--out-dir", tmp_path)
+    (tmp_path / "a.txt").write_text("old")
+    assert asr(*words).status == 1
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert asr(*words, "--overwrite").status == 0
+    assert (tmp_path / "a.txt").read_text() == "this is a\n"
+
+
+def test_several_recordings_in_one_json_are_usage(asr):
+    outcome = asr("transcribe", "--model", "m", "a.wav", "b.wav", "--format", "json")
+    assert outcome.status == 2
+    assert "--out-dir" in outcome.err
+    assert asr("transcribe", "--model", "m", "a.wav", "--format", "doc").status == 2
+
+
+def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["asr", "transcribe", "--model", "m", "bug.wav"])
+    from asr.cli.main import main
+
+    with pytest.raises(ZeroDivisionError):
+        main()
