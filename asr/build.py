@@ -19,6 +19,10 @@ from asr.search.beam import SearchSettings
 from asr.text.tokenizer import Tokenizer
 from asr.training.trainer import TrainerSettings
 
+class DeviceError(ValueError):
+    """A device that is not there."""
+
+
 LISTENERS = {"pyramid": PyramidListener, "conv_blstm": ConvBlstmListener}
 ATTENTIONS = {"additive": AdditiveAttention, "location": LocationAttention}
 
@@ -80,13 +84,16 @@ def pick_device(name: str) -> torch.device:
     """Turns `auto`, `cpu`, `cuda` or `cuda:N` into a device; auto takes a GPU where there is one.
 
     Raises:
-        ValueError: A GPU is asked for where torch sees none.
+        DeviceError: No such device, or a GPU is asked for where torch sees none.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise DeviceError(f"device {name}: expected auto, cpu, cuda or cuda:N") from error
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device {name}: torch sees no GPU here; use cpu, or see `asr doctor`")
+        raise DeviceError(f"device {name}: torch sees no GPU here; use cpu, or see `asr doctor`")
     return device
 
 

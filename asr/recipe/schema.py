@@ -28,6 +28,7 @@ class DataSection(Section):
     dev: Annotated[tuple[ManifestPath, ...], Field(min_length=1)] = Field(
         description="manifests to validate on, paths from the current directory"
     )
+    language: Annotated[str, Field(min_length=2)] = Field("en", description="ISO 639 code, reported with transcripts")
     batch_s: Seconds = Field(100.0, description="audio per training batch, padding included, in seconds")
     n_buckets: Count = Field(8, description="groups of similar duration from which batches are drawn")
     n_workers: CountOrNone = Field(1, description="processes that decode audio; 0 decodes in the training process")

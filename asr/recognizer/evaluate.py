@@ -1,0 +1,98 @@
+"""How many words does a model get wrong on a test set?"""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from asr.corpora.manifest import read_manifest
+from asr.recognizer.decode import decode
+from asr.recognizer.recognizer import Recognizer
+from asr.scoring.corpus import CorpusScore, score
+from asr.scoring.report import wer_line, write_report
+from asr.text.normalize import normalize
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A scored test set.
+
+    Attributes:
+        score: The errors.
+        audio_s: Seconds of audio decoded.
+        wall_s: Seconds it took.
+        n_unfinished: Hypotheses that ran into the length bound.
+    """
+
+    score: CorpusScore
+    audio_s: float
+    wall_s: float
+    n_unfinished: int
+
+    @property
+    def report(self) -> str:
+        """The lines to print: Kaldi's %WER, the same for characters, intervals, speed."""
+        wer, cer = self.score.wer_interval, self.score.cer_interval
+        lines = [
+            f"{wer_line(self.score.words)}",
+            f"{wer_line(self.score.characters, 'CER')}",
+            f"WER {_percent(self.score.wer)}, 95 % interval {_percent(wer[0])}–{_percent(wer[1])}; "
+            f"CER {_percent(self.score.cer)}, {_percent(cer[0])}–{_percent(cer[1])}; "
+            f"{len(self.score.utterances)} utterances",
+            f"{self.audio_s:.0f} s of audio in {self.wall_s:.1f} s: {self.audio_s / self.wall_s:.1f} × real time",
+        ]
+        if self.n_unfinished:
+            lines.append(f"{self.n_unfinished} transcripts ran into their length bound: distrust them")
+        return "\n".join(lines)
+
+
+def evaluate(
+    recognizer: Recognizer,
+    manifest: Path,
+    out: Path | None = None,
+    *,
+    batch_s: float | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Evaluation:
+    """Transcribes a test set and scores it, normalised references against normalised hypotheses, joined by id.
+
+    Args:
+        recognizer: The model.
+        manifest: The test set.
+        out: Folder for results.json, hyp.trn, ref.trn and wer.txt; None writes nothing.
+        batch_s: Padded seconds per batch; None takes the recipe's. Transcripts do not depend on it.
+        progress: Told (utterances done, all of them).
+
+    Raises:
+        ManifestError, AudioError, ScoringError: See there.
+    """
+    utterances = read_manifest(manifest)
+    start = time.perf_counter()
+    hypotheses = decode(
+        recognizer.model,
+        utterances,
+        lambda _model, states, state_lens: recognizer.search(states, state_lens),
+        batch_s or recognizer.recipe.search.batch_s,
+        progress,
+    )
+    wall_s = time.perf_counter() - start
+    texts = [normalize(recognizer.tokenizer.decode(hypothesis.tokens)) for hypothesis in hypotheses]
+    scored = score(
+        {u.id: normalize(u.text) for u in utterances},
+        {u.id: text for u, text in zip(utterances, texts, strict=True)},
+        {u.id: u.speaker for u in utterances},
+    )
+    found = Evaluation(
+        scored,
+        sum(u.duration_s for u in utterances),
+        wall_s,
+        sum(hypothesis.finish == "max_length" for hypothesis in hypotheses),
+    )
+    if out is not None:
+        about = {"manifest": str(manifest), "search": asdict(recognizer.settings), "wall_s": wall_s}
+        write_report(out, scored, {**about, "audio_s": found.audio_s})
+    return found
+
+
+def _percent(rate: float) -> str:
+    return f"{100 * rate:.2f} %"

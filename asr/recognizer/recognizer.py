@@ -1,0 +1,87 @@
+"""A trained model you can call."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from asr.audio.read import RATE_HZ, read_audio
+from asr.build import build_search_settings, pick_device
+from asr.dataset.batches import pad
+from asr.models.asr_model import AsrModel
+from asr.recipe.schema import Recipe
+from asr.recognizer.model_folder import load_model
+from asr.recognizer.transcript import Segment, Transcript
+from asr.search.beam import beam_search
+from asr.search.hypothesis import Hypothesis
+from asr.text.tokenizer import Tokenizer
+
+MIN_SAMPLES = RATE_HZ // 10  # shorter audio is filled up with silence: a listener needs a few frames
+
+
+class Recognizer:
+    """Listens to recordings and writes what was said.
+
+    Args:
+        model: On its device, in evaluation mode.
+        tokenizer: Of that model.
+        recipe: It was trained with; its `search` section says how to search.
+    """
+
+    def __init__(self, model: AsrModel, tokenizer: Tokenizer, recipe: Recipe) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.recipe = recipe
+        self.settings = build_search_settings(recipe)
+
+    @classmethod
+    def load(cls, folder: str | Path, *, device: str = "auto", beam_size: int | None = None) -> "Recognizer":
+        """Reads a model folder.
+
+        Args:
+            folder: `best` of an experiment.
+            device: auto, cpu, cuda or cuda:N.
+            beam_size: Hypotheses kept; None takes the recipe's.
+
+        Raises:
+            CheckpointError: The folder is not a whole model.
+            DeviceError: The device is not there.
+        """
+        place = pick_device(device)
+        recipe, tokenizer, model = load_model(Path(folder))
+        recognizer = cls(model.to(place), tokenizer, recipe)
+        if beam_size is not None:
+            recognizer.settings = replace(recognizer.settings, beam_size=beam_size)
+        return recognizer
+
+    def transcribe(self, audio: str | Path | np.ndarray) -> Transcript:
+        """Transcribes one recording.
+
+        Args:
+            audio: A file of any format, rate and channels that `read_audio` takes, or samples (N,) float, mono, 16 kHz.
+
+        Raises:
+            AudioError: The file cannot be read.
+        """
+        path = None if isinstance(audio, np.ndarray) else Path(audio)
+        samples = audio.astype(np.float32) if isinstance(audio, np.ndarray) else read_audio(audio)
+        return self._transcript(self.search(*self.listen([samples]))[0], path, len(samples) / RATE_HZ)
+
+    def listen(self, recordings: list[np.ndarray]) -> tuple[Tensor, Tensor]:
+        """Steps 2 and 3: samples (N,) each -> listener states (B, S, D) and state_lens (B,)."""
+        device = next(self.model.parameters()).device
+        long_enough = [np.pad(samples, (0, max(0, MIN_SAMPLES - len(samples)))) for samples in recordings]
+        samples, sample_lens = pad(long_enough)
+        with torch.inference_mode():
+            return self.model.encode(*self.model.features(samples.to(device), sample_lens.to(device)))
+
+    def search(self, states: Tensor, state_lens: Tensor) -> list[Hypothesis]:
+        """Step 4: the best hypothesis of each utterance."""
+        return [n_best[0] for n_best in beam_search(self.model, states, state_lens, self.settings)]
+
+    def _transcript(self, hypothesis: Hypothesis, path: Path | None, duration_s: float) -> Transcript:
+        text = self.tokenizer.decode(hypothesis.tokens)
+        segment = Segment(0.0, duration_s, text, hypothesis.score, len(hypothesis.tokens), hypothesis.finish)
+        return Transcript(path.name if path else "samples", path, duration_s, self.recipe.data.language, (segment,))
