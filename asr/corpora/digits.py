@@ -19,7 +19,7 @@ from asr.corpora.noise import NoiseKind
 from asr.corpora.speak import SpokenString, format_jobs
 from asr.corpora.voices import list_voices
 
-N_UTTERANCES = {"test": 230, "dev": 110, "train": 1450}
+N_UTTERANCES = {"test": 180, "dev": 90, "train": 1120}
 """Utterances per split: about 8, 4 and 50 minutes."""
 
 _SEED = 2

@@ -23,6 +23,8 @@ _POS_CHARACTER = 1
 _CHARS_UTF8 = 1
 _RATE, _PITCH, _RANGE, _WORD_GAP = 1, 3, 4, 7
 
+_SEED = 1
+
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 
 
@@ -62,6 +64,7 @@ class Espeak:
         )
         if self.rate_hz <= 0:
             raise CorpusError(f"eSpeak NG finds no voice data in {data}; reinstall the package espeakng-loader")
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(_SEED))  # of breath noise; the clock sets it otherwise
         self._pieces: list[NDArray[np.int16]] = []
         self._callback = _Callback(self._keep)  # the library holds only the pointer, so this must stay referenced
         self._library.espeak_SetSynthCallback(self._callback)

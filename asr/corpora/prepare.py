@@ -9,6 +9,8 @@ from asr.corpora.an4 import load_an4
 from asr.corpora.candidate import CorpusError, Progress, Splits
 from asr.corpora.digits import load_digits
 from asr.corpora.fsdd import load_fsdd
+from asr.corpora.librispeech import load_librispeech
+from asr.corpora.ljspeech import load_ljspeech
 from asr.corpora.manifest import Utterance, write_manifest
 from asr.corpora.validate import Fault, validate
 
@@ -19,6 +21,8 @@ CORPORA: dict[str, Loader] = {
     "an4": load_an4,
     "digits": load_digits,
     "fsdd": load_fsdd,
+    "librispeech": load_librispeech,
+    "ljspeech": load_ljspeech,
 }
 """The corpora that can be prepared."""
 
