@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from asr.cli.options import BeamSize, Device, ModelFolder
+from asr.cli.progress import progress_bar
 
 
 def evaluate(
@@ -23,11 +24,16 @@ def evaluate(
     Example:
       asr evaluate --model exp/an4/best data/an4/test.jsonl --out exp/an4/test
     """
+    if out is not None and len({manifest.stem for manifest in manifests}) < len(manifests):
+        raise typer.BadParameter("two manifests of the same name would share a folder; give --out to one at a time")
+
     from asr.recognizer.evaluate import evaluate as evaluate_on
     from asr.recognizer.recognizer import Recognizer
 
     recognizer = Recognizer.load(model, device=device, beam_size=beam_size)
     for manifest in manifests:
         folder = out / manifest.stem if out is not None and len(manifests) > 1 else out
-        print(manifest)
-        print(evaluate_on(recognizer, manifest, folder).report)
+        with progress_bar(str(manifest)) as progress:
+            evaluation = evaluate_on(recognizer, manifest, folder, progress=progress)
+        typer.echo(manifest)
+        typer.echo(evaluation.report)

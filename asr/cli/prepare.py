@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from asr.cli.progress import progress_bar
+
 if TYPE_CHECKING:
     from asr.corpora.prepare import Preparation
 
@@ -32,20 +34,16 @@ def prepare(
     """
     if len(folders) > 2:
         raise typer.BadParameter(f"expected [SOURCE] OUT, got {len(folders)} folders")
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from asr.corpora.prepare import prepare as prepare_corpus
 
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns) as bar:
-        task = bar.add_task(corpus, total=None)
+    with progress_bar(corpus) as progress:
         preparation = prepare_corpus(
             corpus,
             folders[0] if len(folders) == 2 else None,
             folders[-1],
             max_rejected=max_rejected,
             language=language,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=progress,
         )
     _print_splits(preparation)
 
