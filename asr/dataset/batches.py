@@ -107,6 +107,6 @@ def training_loader(steps: TrainingSteps, start: int, end: int, n_workers: int) 
 
 
 def _leave_signals(_worker: int) -> None:
-    """Signals reach the whole group of processes: the trainer decides what follows, workers end when it says or dies."""
+    """Signals reach every process of the group: the trainer decides what follows, workers end when it does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

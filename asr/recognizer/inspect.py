@@ -43,9 +43,5 @@ def draw(model: AsrModel, tokenizer: Tokenizer, samples: np.ndarray, tokens: lis
         weights = model(features, frame_lens, history).weights[0, : len(tokens)]
     out.parent.mkdir(parents=True, exist_ok=True)
     attention_picture(
-        features[0].cpu().numpy(),
-        weights.cpu().numpy(),
-        tokenizer.pieces(tokens),
-        duration_s=len(samples) / RATE_HZ,
-        path=out,
+        out, features[0].cpu().numpy(), weights.cpu().numpy(), tokenizer.pieces(tokens), len(samples) / RATE_HZ
     )

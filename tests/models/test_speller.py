@@ -1,0 +1,99 @@
+"""The speller: stepping equals teacher forcing, hypotheses are independent, the objective is a sum."""
+
+import torch
+from torch.nn import functional as F
+
+from asr.audio.logmel import LogMel
+from asr.models.asr_model import AsrModel, Outputs
+from asr.models.attention import LocationAttention
+from asr.models.listeners import PyramidListener
+from asr.models.objective import history_of, joint_loss
+from asr.models.speller import LstmSpeller
+
+
+def make_speller() -> LstmSpeller:
+    torch.manual_seed(0)
+    attention = LocationAttention(d_query=10, d_states=6, d_attention=8, n_filters=3, filter_width=5)
+    return LstmSpeller(attention, n_tokens=11, d_states=6, d_embedding=4, d_hidden=10, n_layers=2, dropout=0.1).eval()
+
+
+def test_steps_equal_the_teacher_forced_pass() -> None:
+    speller = make_speller()
+    memory = speller.memory(torch.randn(3, 7, 6), torch.tensor([7, 5, 2]))
+    tokens = torch.randint(0, 11, (3, 5))
+    forced = speller(tokens, memory)
+    state = speller.start(memory, 1)
+    for u in range(5):
+        log_probs, weights, state = speller.step(tokens[:, u : u + 1], state, memory)
+        torch.testing.assert_close(log_probs[:, 0], forced.logits[:, u].log_softmax(-1), atol=1e-5, rtol=0)
+        torch.testing.assert_close(weights[:, 0], forced.weights[:, u], atol=1e-5, rtol=0)
+
+
+def test_hypotheses_are_independent_and_follow_select() -> None:
+    speller = make_speller()
+    memory = speller.memory(torch.randn(2, 7, 6), torch.tensor([7, 4]))
+    first = torch.tensor([[1, 2, 3], [4, 5, 6]])
+    _, _, state = speller.step(first, speller.start(memory, 3), memory)
+    index = torch.tensor([[2, 0], [1, 1]])
+    after, _, _ = speller.step(torch.tensor([[7, 8], [9, 10]]), state.select(index), memory)
+    for b in range(2):
+        for w in range(2):
+            alone = speller.memory(memory.states[b : b + 1], memory.mask[b : b + 1].sum(1))
+            _, _, one = speller.step(first[b, index[b, w]].view(1, 1), speller.start(alone, 1), alone)
+            token = torch.tensor([[7, 8], [9, 10]])[b, w].view(1, 1)
+            expected, _, _ = speller.step(token, one, alone)
+            torch.testing.assert_close(after[b, w], expected[0, 0], atol=1e-5, rtol=0)
+
+
+def test_sampling_feeds_the_models_own_tokens() -> None:
+    speller = make_speller()
+    memory = speller.memory(torch.randn(2, 7, 6), torch.tensor([7, 4]))
+    tokens = torch.randint(0, 11, (2, 6))
+    free = speller(tokens, memory, sampling=1.0)
+    own = torch.cat([tokens[:, :1], free.logits[:, :-1].argmax(-1)], 1)
+    torch.testing.assert_close(free.logits, speller(own, memory).logits)
+
+
+def test_joint_loss_is_a_sum_over_utterances() -> None:
+    torch.manual_seed(0)
+    model = AsrModel(LogMel(n_mels=8), PyramidListener(8, 6, 1, 0.0), _small_speller(), n_tokens=9).eval()
+    features, frame_lens = torch.randn(3, 40, 8), torch.tensor([40, 33, 25])
+    tokens, token_lens = torch.randint(4, 9, (3, 6)), torch.tensor([6, 3, 0])
+    whole = joint_loss(model(features, frame_lens, history_of(tokens, 2)), tokens, token_lens, 3, 0.3, 0.1)
+    parts = [
+        joint_loss(
+            model(features[b : b + 1, :t], frame_lens[b : b + 1], history_of(tokens[b : b + 1, :u], 2)),
+            tokens[b : b + 1, :u],
+            token_lens[b : b + 1],
+            3,
+            0.3,
+            0.1,
+        )
+        for b, (t, u) in enumerate(zip(frame_lens.tolist(), token_lens.tolist(), strict=True))
+    ]
+    assert whole.n_tokens == sum(part.n_tokens for part in parts) == 12
+    torch.testing.assert_close(whole.joint, torch.stack([part.joint for part in parts]).sum(), atol=1e-3, rtol=1e-5)
+    torch.testing.assert_close(whole.joint, 0.3 * whole.ctc + 0.7 * whole.attention)
+
+
+def test_attention_loss_is_smoothed_cross_entropy() -> None:
+    logits = torch.randn(1, 3, 5)
+    ctc = torch.randn(1, 6, 5).log_softmax(-1)
+    found = joint_loss(
+        Outputs(ctc, torch.tensor([6]), logits, torch.zeros(1, 3, 6)),
+        torch.tensor([[4, 1]]),
+        torch.tensor([2]),
+        3,
+        0.0,
+        0.2,
+    )
+    log_probs = logits[0].log_softmax(-1)
+    expected = sum(-0.8 * log_probs[u, token] - 0.2 * log_probs[u].mean() for u, token in enumerate([4, 1, 3]))
+    torch.testing.assert_close(found.joint, expected)
+    oracle = F.ctc_loss(ctc.transpose(0, 1), torch.tensor([[4, 1]]), [6], [2], reduction="sum")
+    torch.testing.assert_close(found.ctc, oracle)
+
+
+def _small_speller() -> LstmSpeller:
+    attention = LocationAttention(d_query=7, d_states=12, d_attention=5, n_filters=2, filter_width=3)
+    return LstmSpeller(attention, n_tokens=9, d_states=12, d_embedding=4, d_hidden=7, n_layers=1, dropout=0.0)
