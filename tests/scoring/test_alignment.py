@@ -1,0 +1,98 @@
+"""Alignment health: a walk along the utterance is healthy, everything else raises the alarm."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asr.scoring.alignment import AlignmentHealth, alignment_health, has_loop
+
+SIZES = [(5, 12), (12, 14), (20, 100), (60, 90), (200, 400)]
+TOKENS = list(range(4, 30))
+
+
+def health(weights: np.ndarray, hypothesis: list[int] = TOKENS) -> AlignmentHealth:
+    return alignment_health([weights], [hypothesis], [TOKENS])
+
+
+def bumps(positions: np.ndarray, n_states: int, width: float) -> np.ndarray:
+    weights = np.exp(-0.5 * ((np.arange(n_states) - positions[:, None]) / width) ** 2)
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize(("n_tokens", "n_states"), SIZES)
+@pytest.mark.parametrize(("start", "end"), [(0.0, 1.0), (0.25, 0.75)])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_walk_is_healthy_also_between_silences_and_with_jitter(n_tokens, n_states, start, end, seed):
+    jitter = np.random.default_rng(seed).normal(0, 0.2 * n_states * (end - start) / n_tokens, n_tokens)
+    positions = np.linspace(start, end, n_tokens) * (n_states - 1) + jitter
+    result = health(bumps(positions, n_states, 0.02 * n_states + 0.3))
+    assert result.verdict() is None, result
+    # A last step that looks all over the utterance, as end of sentence may, does not matter.
+    weights = bumps(positions, n_states, 0.02 * n_states + 0.3)
+    weights[-1] = 1 / n_states
+    if n_tokens >= 12:
+        assert health(weights).verdict() is None, health(weights)
+
+
+def test_the_perfect_diagonal_has_the_extreme_values():
+    result = health(np.eye(50))
+    assert (result.monotonicity, result.loop_share, result.length_ratio) == (1.0, 0.0, 1.0)
+    assert result.coverage == pytest.approx(1.0)
+    assert result.entropy == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize(("n_tokens", "n_states"), SIZES)
+@pytest.mark.parametrize("seed", range(3))
+def test_attention_that_has_learnt_nothing_alarms(n_tokens, n_states, seed):
+    rng = np.random.default_rng(seed)
+    stuck = np.full(n_tokens, rng.integers(n_states))
+    cases = {
+        "uniform": np.full((n_tokens, n_states), 1 / n_states),
+        "noisy uniform": rng.dirichlet(np.full(n_states, 50.0), n_tokens),
+        "stuck": bumps(stuck, n_states, 0.4),
+        "stuck and jittering": bumps(stuck + rng.normal(0, 0.01 * n_states, n_tokens), n_states, 0.4),
+        "backwards": np.flipud(bumps(np.linspace(0, n_states - 1, n_tokens), n_states, 0.5)),
+        "not a number": np.full((n_tokens, n_states), np.nan),
+    }
+    if n_tokens >= 12:  # five random places may well be in order
+        cases["random places"] = bumps(rng.uniform(0, n_states - 1, n_tokens), n_states, 0.5)
+        cases["random weights"] = rng.dirichlet(np.ones(n_states), n_tokens)
+    for name, weights in cases.items():
+        alarm = health(weights).verdict()
+        assert alarm, name
+        assert "CTC" in alarm
+        assert "nan" not in alarm
+
+
+def test_random_places_alarm_over_a_set_of_short_utterances():
+    rng = np.random.default_rng(0)
+    weights = [bumps(rng.uniform(0, 19, 5), 20, 0.5) for _ in range(50)]
+    assert alignment_health(weights, [TOKENS] * 50, [TOKENS] * 50).verdict()
+
+
+def test_loops_and_lengths_alarm():
+    good = np.eye(26)
+    assert "loop" in str(health(good, [4, 5, 6] * 6).verdict())
+    assert "0.00 times" in str(health(good, []).verdict())
+    assert "times the tokens" in str(health(good, list(range(99))).verdict())
+    repeated = [7, 8, 9] * 5
+    assert alignment_health([good], [repeated], [repeated]).loop_share == 0.0  # the speaker did say so
+
+
+@given(st.lists(st.integers(0, 2), max_size=30))
+def test_loops_are_found_where_the_definition_says(tokens):
+    expected = any(
+        tokens[i : i + 4 * n] == tokens[i : i + n] * 4
+        for n in range(1, 9)
+        for i in range(len(tokens))
+        if i + 4 * n <= len(tokens)
+    )
+    assert has_loop(tokens) == expected
+
+
+def test_nothing_to_measure_is_no_alarm():
+    assert alignment_health([], [], []).verdict() is None
+    assert alignment_health([np.ones((1, 5)) / 5], [[4]], [[4]]).verdict() is None
+    with pytest.raises(ValueError, match="shorter"):
+        alignment_health([], [[4]], [])
