@@ -19,6 +19,7 @@ from asr.search.beam import SearchSettings
 from asr.text.tokenizer import Tokenizer
 from asr.training.trainer import TrainerSettings
 
+
 class DeviceError(ValueError):
     """A device that is not there."""
 

@@ -5,9 +5,8 @@ from torch import Tensor
 from torchaudio.functional import resample
 
 
-
 def perturb_speed(samples: Tensor, sample_lens: Tensor, speeds: Tensor) -> tuple[Tensor, Tensor]:
-    """Plays each utterance faster or slower, pitch included (Ko et al. 2015, "Audio augmentation for speech recognition").
+    """Plays each utterance faster or slower, pitch included (Ko et al. 2015).
 
     Args:
         samples: (B, N) float32, zero beyond each length.

@@ -1,6 +1,6 @@
 """Decoding a set of utterances in even batches: what validation and evaluation share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -12,8 +12,8 @@ from asr.dataset.plan import in_order
 from asr.models.asr_model import AsrModel
 from asr.search.hypothesis import Hypothesis
 
-Search = Callable[[AsrModel, Tensor, Tensor], list[Hypothesis]]
-"""(model, states (B, S, D), state_lens (B,)) -> the best hypothesis of each utterance."""
+Search = Callable[[Tensor, Tensor], list[Hypothesis]]
+"""(states (B, S, D), state_lens (B,)) -> the best hypothesis of each utterance."""
 
 
 def decode(
@@ -35,13 +35,21 @@ def decode(
     Returns:
         One hypothesis per utterance, in the order given.
     """
-    device = next(model.parameters()).device
     found: dict[int, Hypothesis] = {}
-    for batch in in_order(utterances, batch_s):
-        chosen = [utterances[index] for index in batch]
+    for indices, states, state_lens in listen(model, utterances, batch_s):
+        found.update(zip(indices, search(states, state_lens), strict=True))
+        progress(len(found), len(utterances))
+    return [found[index] for index in range(len(utterances))]
+
+
+def listen(
+    model: AsrModel, utterances: Sequence[Utterance], batch_s: float
+) -> Iterator[tuple[list[int], Tensor, Tensor]]:
+    """Encodes a set, longest utterances first: yields indices into it, states (B, S, D) and state_lens (B,)."""
+    device = next(model.parameters()).device
+    for indices in in_order(utterances, batch_s):
+        chosen = [utterances[index] for index in indices]
         samples, sample_lens = pad([read_audio(u.audio, start_s=u.start_s, duration_s=u.duration_s) for u in chosen])
         with torch.inference_mode():
             states, state_lens = model.encode(*model.features(samples.to(device), sample_lens.to(device)))
-            found.update(zip(batch, search(model, states, state_lens), strict=True))
-        progress(len(found), len(utterances))
-    return [found[index] for index in range(len(utterances))]
+        yield indices, states, state_lens

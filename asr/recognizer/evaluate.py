@@ -71,7 +71,7 @@ def evaluate(
     hypotheses = decode(
         recognizer.model,
         utterances,
-        lambda _model, states, state_lens: recognizer.search(states, state_lens),
+        recognizer.search,
         batch_s or recognizer.recipe.search.batch_s,
         progress,
     )

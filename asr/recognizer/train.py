@@ -1,7 +1,6 @@
 """From a recipe to a trained model in a folder."""
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from asr.build import (
@@ -17,7 +16,7 @@ from asr.dataset.batches import TrainingSteps, training_loader
 from asr.recipe.load import RecipeError, dump_recipe
 from asr.recipe.schema import Recipe
 from asr.recognizer.model_folder import RECIPE_FILE, TOKENIZER_FILE
-from asr.recognizer.validate import validate
+from asr.recognizer.validate import Validator
 from asr.training.trainer import Trainer
 
 
@@ -48,7 +47,7 @@ def train_recipe(recipe: Recipe, out: Path) -> Path:
         build_trainer_settings(recipe, tokenizer),
         out,
         model_files,
-        partial(validate, model, tokenizer, dev, recipe.search.batch_s, out / "attention"),
+        Validator(model, tokenizer, dev, recipe.search.batch_s, out / "attention"),
     )
     steps = TrainingSteps(train, plan, tokenizer)
     trainer.run(lambda start, end: training_loader(steps, start, end, recipe.data.n_workers))

@@ -26,6 +26,7 @@ from asr.training.tensors import load_tensors, pack_state, save_tensors, unpack_
 
 MODEL_FILE = "model.safetensors"
 LOG_EVERY = 20  # steps
+ALARM_FROM_SHARE = 0.15  # of the run: before that, attention that does not align yet is no fault
 
 
 class TrainingError(RuntimeError):
@@ -184,7 +185,7 @@ class Trainer:
         mark = "  *" if best[0].step == self.step else ""
         rest = "  ".join(f"{name} {value:.3g}" for name, value in found.metrics.items())
         log.line(f"step {self.step}  dev WER {100 * found.wer:.2f} %  {rest}{mark}")
-        if found.alarm:
+        if found.alarm and self.step >= ALARM_FROM_SHARE * self.settings.n_steps:
             log.line(f"ALIGNMENT: {found.alarm}")
         if any(scored.step == self.step for scored in best):
             self._write_model(self._candidate(self.step), self.model.state_dict())
