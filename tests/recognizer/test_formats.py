@@ -8,7 +8,7 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.recognizer.formats import JOINABLE, Format, render
@@ -53,6 +53,7 @@ def cue(lines: list[str]) -> tuple[int, int, str]:
     return milliseconds(start), milliseconds(end), lines[1]
 
 
+@settings(deadline=None)  # two busy cores
 @given(transcripts())
 def test_srt_reads_back(transcript):
     cues = [block.split("\n") for block in render(transcript, "srt").removesuffix("\n").split("\n\n") if block]
@@ -62,6 +63,7 @@ def test_srt_reads_back(transcript):
     ]
 
 
+@settings(deadline=None)  # two busy cores
 @given(transcripts())
 def test_vtt_reads_back(transcript):
     head, *blocks = render(transcript, "vtt").removesuffix("\n").split("\n\n")
@@ -73,6 +75,7 @@ def test_vtt_reads_back(transcript):
     ]
 
 
+@settings(deadline=None)  # two busy cores
 @given(transcripts())
 def test_tsv_reads_back(transcript):
     rows = list(csv.reader(io.StringIO(render(transcript, "tsv")), delimiter="\t", quoting=csv.QUOTE_NONE))
@@ -80,6 +83,7 @@ def test_tsv_reads_back(transcript):
     assert [(int(a), int(b), text) for a, b, text in rows[1:]] == expected(transcript)
 
 
+@settings(deadline=None)  # two busy cores
 @given(transcripts())
 def test_json_reads_back(transcript):
     record = json.loads(render(transcript, "json"), parse_constant=pytest.fail)
@@ -94,6 +98,7 @@ def test_json_reads_back(transcript):
     assert json.loads(line) == record
 
 
+@settings(deadline=None)  # two busy cores
 @given(transcripts())
 def test_ctm_words_fill_their_segments_in_order(transcript):
     comment, *lines = render(transcript, "ctm").removesuffix("\n").split("\n")
@@ -106,6 +111,7 @@ def test_ctm_words_fill_their_segments_in_order(transcript):
     assert all(start + float(row[3]) <= transcript.duration_s + 0.002 for start, row in zip(starts, rows, strict=True))
 
 
+@settings(deadline=None)  # two busy cores
 @given(transcripts(), st.sampled_from(["txt", "json", "jsonl", "srt", "vtt", "tsv", "ctm", "trn"]))
 def test_no_format_lets_control_characters_through(transcript, format: Format):
     text = render(transcript, format)
@@ -132,6 +138,7 @@ def test_terminal_escapes_are_stripped(dirty, cleaned):
     assert clean(dirty) == cleaned
 
 
+@settings(deadline=None)  # two busy cores
 @given(odd)
 def test_cleaning_twice_changes_nothing(text):
     assert clean(clean(text)) == clean(text)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.scoring.alignment import AlignmentHealth, alignment_health, has_loop
@@ -80,6 +80,7 @@ def test_loops_and_lengths_alarm():
     assert alignment_health([good], [repeated], [repeated]).loop_share == 0.0  # the speaker did say so
 
 
+@settings(deadline=None)  # two busy cores
 @given(st.lists(st.integers(0, 2), max_size=30))
 def test_loops_are_found_where_the_definition_says(tokens):
     expected = any(

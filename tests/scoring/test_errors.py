@@ -4,7 +4,7 @@ import math
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.scoring.errors import ErrorCounts, align_words, character_errors, word_errors
@@ -67,6 +67,7 @@ def test_rate_is_honest_when_there_are_no_reference_words():
     assert word_errors("a b", "x y z").rate == 1.5
 
 
+@settings(deadline=None)  # two busy cores
 @given(texts | unicode_texts, texts | unicode_texts)
 def test_totals_equal_the_textbook_distance(reference, hypothesis):
     ref, hyp = reference.split(), hypothesis.split()
@@ -78,6 +79,7 @@ def test_totals_equal_the_textbook_distance(reference, hypothesis):
     assert characters.n_errors == levenshtein(list(" ".join(ref)), list(" ".join(hyp)))
 
 
+@settings(deadline=None)  # two busy cores
 @given(texts | unicode_texts, texts | unicode_texts)
 def test_the_alignment_spells_both_texts_and_its_counts(reference, hypothesis):
     pairs = align_words(reference, hypothesis)
@@ -91,6 +93,7 @@ def test_the_alignment_spells_both_texts_and_its_counts(reference, hypothesis):
         assert (pair.operation == "insert") == (pair.reference is None)
 
 
+@settings(deadline=None)  # two busy cores
 @given(texts, texts)
 def test_sclite_weights_minimise_their_own_distance(reference, hypothesis):
     weighted, plain = sclite_errors(reference, hypothesis), word_errors(reference, hypothesis)

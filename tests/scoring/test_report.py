@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.scoring.corpus import score
@@ -23,6 +23,7 @@ def test_wer_line_is_kaldi_verbatim():
     assert wer_line(ErrorCounts(insertions=3)) == "%WER inf [ 3 / 0, 3 ins, 0 del, 0 sub ]"
 
 
+@settings(deadline=None)  # two busy cores
 @given(st.dictionaries(st.text("abc-_%2é(0 ", min_size=1), st.text("ab (){};\u00a0\x1b", max_size=9), max_size=5))
 def test_trn_round_trip(tmp_path_factory, texts):
     path = tmp_path_factory.mktemp("trn") / "x.trn"
@@ -30,6 +31,7 @@ def test_trn_round_trip(tmp_path_factory, texts):
     assert read_trn(path) == {trn_id(id): " ".join(text.split()) for id, text in texts.items()}
 
 
+@settings(deadline=None)  # two busy cores
 @given(st.lists(st.text() | st.text("%2 (\ud800\x9b0"), unique=True))
 def test_ids_stay_different_and_ordinary_ones_stay_as_they_are(ids):
     assert len({trn_id(id) for id in ids}) == len(ids)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -27,6 +27,7 @@ nested = st.recursive(
 )
 
 
+@settings(deadline=None)  # two busy cores
 @given(nested)
 def test_any_nested_state_survives_json(state):
     tensors, packed = pack_state(state)
