@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 # Each attention threshold lies between what attention that has learnt nothing gives and what a walk gives, on synthetic
-# weights of 20 tokens over 100 states. In brackets: stuck on one state / evenly on all / sharp at random places / a walk
+# weights of 20 tokens over 100 states. In brackets: stuck on one state / even on all / sharp at random places / a walk
 # over the middle half of the audio with jitter.
 MIN_MONOTONICITY = 0.75  # (1.0 / 1.0 / 0.5 / 1.0) a few steps back are slips mended, half of them are chance
 MIN_COVERAGE = 0.3  # (0.0 / 0.0 / 1.0 / 0.5) half a recording may be silence; less than a third of it is no walk
