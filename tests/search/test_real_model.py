@@ -1,0 +1,79 @@
+"""The search on real, randomly initialised models: from features to transcripts."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from asr.audio.logmel import LogMel
+from asr.models.asr_model import AsrModel
+from asr.models.attention import AdditiveAttention, LocationAttention
+from asr.models.listeners import ConvBlstmListener, PyramidListener
+from asr.models.speller import LstmSpeller
+from asr.search.beam import SearchSettings, beam_search
+from asr.search.greedy import ctc_greedy, greedy_search
+
+N_TOKENS, N_MELS = 20, 16
+FRAME_LENS = [37, 90, 12, 150, 64, 8]
+
+
+def random_model(seed: int, *, location: bool) -> AsrModel:
+    """A model with opinions: its output layers are enlarged, so that scores are far apart."""
+    torch.manual_seed(seed)
+    listener = ConvBlstmListener(N_MELS, 4, 16, 2, 0.0) if location else PyramidListener(N_MELS, 16, 2, 0.0)
+    attention = LocationAttention(24, 32, 16, 4, 7) if location else AdditiveAttention(24, 32, 16)
+    model = AsrModel(LogMel(), listener, LstmSpeller(attention, N_TOKENS, 32, 12, 24, 2, 0.1), N_TOKENS)
+    with torch.no_grad():
+        model.speller.to_logits.weight *= 25
+        model.ctc_head.weight *= 25
+    return model.eval()
+
+
+def encode(model: AsrModel, utterances: list[Tensor]) -> tuple[Tensor, Tensor]:
+    lens = torch.tensor([len(features) for features in utterances])
+    batch = torch.full((len(utterances), int(lens.max()) + 5, N_MELS), torch.nan)
+    for row, features in zip(batch, utterances, strict=True):
+        row[: len(features)] = features
+    with torch.inference_mode():
+        return model.encode(batch, lens)
+
+
+@pytest.fixture(params=[False, True], ids=["pyramid-additive", "conv-location"])
+def model(request: pytest.FixtureRequest) -> AsrModel:
+    return random_model(7, location=request.param)
+
+
+@pytest.fixture
+def utterances() -> list[Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return [torch.randn(n_frames, N_MELS, generator=generator) for n_frames in FRAME_LENS]
+
+
+@pytest.mark.parametrize("ctc_weight", [0.0, 0.3])
+def test_the_batch_changes_nothing(model: AsrModel, utterances: list[Tensor], ctc_weight: float) -> None:
+    search = SearchSettings(5, ctc_weight, 0.3, n_best=2)
+    together = beam_search(model, *encode(model, utterances), search)
+    assert len({n_best[0].tokens for n_best in together}) > 3
+    for found, features in zip(together, utterances, strict=True):
+        (alone,) = beam_search(model, *encode(model, [features]), search)
+        assert [h.tokens for h in found] == [h.tokens for h in alone]
+        assert [h.score for h in found] == pytest.approx([h.score for h in alone], abs=1e-3)
+
+
+def test_beam_one_equals_greedy(model: AsrModel, utterances: list[Tensor]) -> None:
+    batch = encode(model, utterances)
+    greedy = greedy_search(model, *batch)
+    found = beam_search(model, *batch, SearchSettings(1, 0.0, 0.0, math.inf))
+    assert [n_best[0] for n_best in found] == greedy
+    for hypothesis, features in zip(greedy, utterances, strict=True):
+        assert greedy_search(model, *encode(model, [features]))[0].tokens == hypothesis.tokens
+
+
+@torch.no_grad()
+def test_ctc_greedy_in_a_batch(model: AsrModel, utterances: list[Tensor]) -> None:
+    states, lens = encode(model, utterances)
+    together = ctc_greedy(model.ctc_log_probs(states), lens)
+    for tokens, features in zip(together, utterances, strict=True):
+        states, lens = encode(model, [features])
+        assert ctc_greedy(model.ctc_log_probs(states), lens) == [tokens]
