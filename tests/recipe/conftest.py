@@ -17,7 +17,10 @@ def recipe_file(tmp_path: Path) -> Path:
     return write_choice(tmp_path, CHOICES[0])
 
 
-@pytest.fixture(params=[*CHOICES, *SHIPPED], ids=lambda param: str(param) if isinstance(param, tuple) else param.stem)
+@pytest.fixture(
+    params=[*CHOICES, *SHIPPED],
+    ids=lambda param: str(param) if isinstance(param, tuple) else f"{param.parent.name}-{param.stem}",
+)
 def any_recipe_file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return request.param if isinstance(request.param, Path) else write_choice(tmp_path, request.param)
 
