@@ -48,7 +48,7 @@ def transcribe(
         try:
             output.write(path, recognizer)
         except Exception as error:
-            if not is_for_users(error):
+            if not is_for_users(error) or isinstance(error, BrokenPipeError):  # nobody reads on: `asr … | head`
                 raise
             typer.echo(in_words(error), err=True)
             status = SOME_FAILED

@@ -85,3 +85,15 @@ def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
 
     with pytest.raises(ZeroDivisionError):
         main()
+
+
+def test_a_closed_pipe_ends_the_run(asr, monkeypatch):
+    heard = []
+
+    def transcribe(self, audio):
+        heard.append(audio)
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(FakeRecognizer, "transcribe", transcribe)
+    outcome = asr("transcribe", "--model", "m", "a.wav", "b.wav")
+    assert (outcome.status, len(heard), outcome.err) == (1, 1, "")
