@@ -1,8 +1,8 @@
 """The voices of the embedded corpus: eSpeak NG's accents of English, spoken by its voice variants.
 
 A variant (formants, pitch, roughness, breath) is what makes a speaker, so splits share accents but never a variant:
-test and dev speak with voices that training has not heard. Left out are whispers, robots, monsters, and variants that
-sound like another one.
+test and dev speak with voices that training has not heard. Left out are whispers, robots and monsters, and
+variants all but equal to a held-out one (the long-term spectra of rob and robert, klatt5 and klatt4 differ by 1 dB).
 """
 
 ACCENTS = (
@@ -21,8 +21,8 @@ _VARIANTS = {
     "train": (
         *("m1", "f1", "m2", "f3", "m4", "f4", "m5", "Annie", "m8", "Alicia", "Alex", "belinda", "Andy", "shelby"),
         *("Denis", "steph", "Gene", "Andrea", "Lee", "Nguyen", "Michael", "Mike", "adam", "ed", "boris", "Diogo"),
-        *("edward", "michel", "john", "max", "miguel", "norbert", "paul", "quincy", "rob", "travis", "david"),
-        *("marcelo", "klatt3", "klatt5"),
+        *("edward", "michel", "john", "max", "miguel", "norbert", "paul", "quincy", "travis", "david"),
+        *("marcelo", "klatt3"),
     ),
     "dev": ("m6", "f2", "Mario", "grandma", "klatt4", "sandro"),
     "test": ("m3", "f5", "m7", "linda", "robert", "aunty", "victor", "Hugo"),
