@@ -91,7 +91,6 @@ def prepare(
     if corpus not in CORPORA:
         raise CorpusError(f"unknown corpus {corpus!r}; expected one of {', '.join(sorted(CORPORA))}")
     report = progress or _ignore
-    out.mkdir(parents=True, exist_ok=True)
     n_written = 0
 
     def on_written(done: int, total: int) -> None:
@@ -100,6 +99,7 @@ def prepare(
         report(done, 2 * total)
 
     splits = CORPORA[corpus](source, out, on_written)
+    out.mkdir(parents=True, exist_ok=True)  # only now, so that a wrong SOURCE leaves nothing behind
     total = n_written + sum(map(len, splits.values()))
     utterances: dict[str, list[Utterance]] = {}
     faults: list[Fault] = []

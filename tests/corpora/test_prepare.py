@@ -90,6 +90,7 @@ def test_a_wrong_source_is_told_what_was_looked_for(tmp_path: Path, corpus: str)
     (tmp_path / "wrong").mkdir()
     with pytest.raises(CorpusError, match=f"{corpus}: looked for .* in {tmp_path / 'wrong'}.*; give the folder"):
         prepare(corpus, tmp_path / "wrong", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_table_names_each_loader() -> None:
