@@ -1,5 +1,7 @@
 """CTC's opinion of unfinished transcripts, without a loop over frames."""
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -7,7 +9,8 @@ from torch.nn.functional import pad
 from asr.models.masks import length_mask
 from asr.text.tokenizer import Tokenizer
 
-FLOOR = -1e4  # stands for log 0: differences of -inf would be NaN
+FLOOR = -1e4  # stands for log 0 in the input: differences of -inf would be NaN
+LOWEST = -1e30  # the least that is subtracted, for the same reason
 
 
 class CtcPrefixScorer:
@@ -24,7 +27,7 @@ class CtcPrefixScorer:
     psi needs the forward variables of g only, so candidates cost one sum each; the recurrences are followed just for
     those selected. They are linear in the log semiring: with P[t] the running sum of log p, r[t] - P[t] is a running
     log-sum of inputs, r[t] = P[t] + logcumsumexp_{s<=t}(phi[s-1] - P[s-1]). P goes to -1e4 and beyond, which float32
-    cannot take; all of this is float64.
+    cannot take: the recurrences are float64. psi is summed in the precision of the input, relative to its largest term.
 
     Padding has no effect: no token begins there, blank costs nothing, and r_n[t] = -inf hands its mass to r_b.
 
@@ -35,7 +38,9 @@ class CtcPrefixScorer:
 
     def __init__(self, log_probs: Tensor, state_lens: Tensor) -> None:
         mask = length_mask(state_lens, log_probs.shape[1])
-        log_probs = log_probs.masked_fill(~mask[..., None], 0.0).clamp(min=FLOOR)
+        log_probs = log_probs.masked_fill(~mask[..., None], 0.0).clamp_(min=FLOOR)
+        # Terms below are nothing beside the largest, and exp() of them would be slow: it leaves the normal numbers.
+        self._smallest = 0.9 * math.log(torch.finfo(log_probs.dtype).tiny)
         self._n_tokens = log_probs.shape[-1]
         self._rows = log_probs.transpose(1, 2).reshape(-1, log_probs.shape[1])  # (B * V, S)
         self._first_row = torch.arange(len(log_probs), device=log_probs.device) * self._n_tokens
@@ -53,9 +58,8 @@ class CtcPrefixScorer:
         """See `Scorer.score`; the end of sentence brings the sum to the log-probability of the whole transcript."""
         total = torch.logaddexp(self._r_n, self._r_b)
         phi = self._mask(total[..., :-1])
-        psi = torch.logsumexp(self._of(candidates).add(phi[:, :, None]), -1)
-        again = torch.logsumexp(self._of(self._last) + self._mask(self._r_b[..., :-1]), -1)
-        psi = torch.where(candidates == self._last[..., None], again[..., None], psi)
+        again = self._sum_of_starts(self._last[..., None], self._mask(self._r_b[..., :-1]))
+        psi = torch.where(candidates == self._last[..., None], again, self._sum_of_starts(candidates, phi))
         psi = torch.where(candidates == Tokenizer.eos, total[..., -1:], psi)
         return torch.where(psi == -torch.inf, psi, psi - self._psi[..., None])
 
@@ -65,14 +69,22 @@ class CtcPrefixScorer:
         r_n, r_b = self._r_n.gather(1, index), self._r_b.gather(1, index)
         repeats = tokens == self._last.gather(1, parents)
         phi = self._mask(torch.where(repeats[..., None], r_b, torch.logaddexp(r_n, r_b))[..., :-1])
+        self._psi = self._sum_of_starts(tokens[..., None], phi).squeeze(-1)
         log_p = self._of(tokens).double()
         token_sum = log_p.cumsum(-1)
         r_n = self._mask(token_sum + torch.logcumsumexp(phi - (token_sum - log_p), -1))
         self._r_n = pad(r_n, (1, 0), value=-torch.inf)
         r_b = self._blank_sum[..., 1:] + torch.logcumsumexp(self._r_n[..., :-1] - self._blank_sum[..., :-1], -1)
         self._r_b = pad(r_b, (1, 0), value=-torch.inf)
-        self._psi = torch.logsumexp(phi + log_p, -1)
         self._last = tokens
+
+    def _sum_of_starts(self, tokens: Tensor, phi: Tensor) -> Tensor:
+        """Adds up where a token can begin: tokens (B, W, C), phi (B, W, S) float64 -> psi (B, W, C) float64."""
+        top = phi.amax(-1, keepdim=True)
+        terms = self._of(tokens).add_((phi - top.clamp(min=LOWEST)).to(self._rows.dtype)[:, :, None])
+        peak = terms.amax(-1, keepdim=True)
+        sums = terms.sub_(peak.clamp(min=LOWEST)).clamp_(min=self._smallest).exp_().sum(-1)
+        return sums.double().log() + peak.squeeze(-1) + top
 
     def _of(self, tokens: Tensor) -> Tensor:
         """Log-probabilities of tokens (B, ...) at all states: (B, ..., S)."""
