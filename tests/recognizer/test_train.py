@@ -1,0 +1,175 @@
+"""Training for real, on a tiny language of tones: it learns, resumes bit for bit, and refuses what is not its own."""
+
+import hashlib
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from tones import write_corpus, write_recipe
+
+import asr
+from asr.recipe.load import RecipeError, load_recipe
+from asr.recognizer.evaluate import evaluate
+from asr.recognizer.inspect import inspect
+from asr.recognizer.train import train_recipe
+from asr.training import trainer as trainer_room
+from asr.training.checkpoint import CheckpointError
+from asr.training.trainer import Trainer, TrainingError
+
+TEXTS = ["abba cd", "dad", "bad cab", "c", "acdc", "bcd abc", "da da", "cabbd"]
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("tones"), TEXTS)
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """What training leaves that must be equal: the last checkpoint and the final model."""
+    last = sorted((folder / "checkpoints").glob("step-*"))[-1]
+    files = [*last.iterdir(), folder / "best" / "model.safetensors"]
+    return {f"{path.parent.name}/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing of ours handles it."""
+
+
+@pytest.mark.parametrize("moments", [[1, 5, 6, 11], [4, 4, 4]])
+def test_a_killed_run_ends_with_the_bits_of_an_unbroken_one(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moments: list[int]
+) -> None:
+    recipe = load_recipe(write_recipe(tmp_path / "r.yaml", manifest))
+    train_recipe(recipe, tmp_path / "unbroken")
+    step = Trainer._train_step
+    for moment in moments:
+
+        def dying(self: Trainer, batch: object, moment: int = moment) -> object:
+            if self.step >= moment:
+                raise Killed
+            return step(self, batch)
+
+        monkeypatch.setattr(Trainer, "_train_step", dying)
+        with pytest.raises(Killed):
+            train_recipe(recipe, tmp_path / "killed")
+    monkeypatch.setattr(Trainer, "_train_step", step)
+    train_recipe(recipe, tmp_path / "killed")
+    assert hashes(tmp_path / "killed") == hashes(tmp_path / "unbroken")
+
+
+def test_decoding_processes_change_nothing(manifest: Path, tmp_path: Path) -> None:
+    path = write_recipe(tmp_path / "r.yaml", manifest, n_steps=6)
+    train_recipe(load_recipe(path), tmp_path / "none")
+    train_recipe(load_recipe(path, ["data.n_workers=2"]), tmp_path / "two")
+    none, two = hashes(tmp_path / "none"), hashes(tmp_path / "two")
+    assert none == two
+
+
+def test_sigterm_saves_and_the_same_call_goes_on(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = load_recipe(write_recipe(tmp_path / "r.yaml", manifest, checkpoint_every=100))
+    train_recipe(recipe, tmp_path / "unbroken")
+    step = Trainer._train_step
+
+    def interrupted(self: Trainer, batch: object) -> object:
+        if self.step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_train_step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train_recipe(recipe, tmp_path / "stopped")
+    assert [path.name for path in (tmp_path / "stopped" / "checkpoints").iterdir()] == ["step-00000003"]
+    train_recipe(recipe, tmp_path / "stopped")
+    assert hashes(tmp_path / "stopped") == hashes(tmp_path / "unbroken")
+
+
+def test_a_damaged_checkpoint_is_passed_over(manifest: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(write_recipe(tmp_path / "r.yaml", manifest))
+    train_recipe(recipe, tmp_path / "run")
+    before = hashes(tmp_path / "run")
+    last = sorted((tmp_path / "run" / "checkpoints").glob("step-*"))[-1] / "model.safetensors"
+    last.write_bytes(last.read_bytes()[:-7])
+    with pytest.warns(UserWarning, match=r"skipping .*step-00000012"):
+        train_recipe(recipe, tmp_path / "run")
+    assert hashes(tmp_path / "run") == before
+
+
+def test_another_recipe_is_refused(manifest: Path, tmp_path: Path) -> None:
+    path = write_recipe(tmp_path / "r.yaml", manifest, n_steps=2, validate_every=2)
+    train_recipe(load_recipe(path), tmp_path / "run")
+    with pytest.raises(RecipeError, match="another recipe"):
+        train_recipe(load_recipe(path, ["training.seed=2"]), tmp_path / "run")
+
+
+def test_a_gradient_that_is_not_finite_names_the_utterances(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = load_recipe(write_recipe(tmp_path / "r.yaml", manifest))
+    whole = trainer_room.joint_loss
+    monkeypatch.setattr(
+        trainer_room, "joint_loss", lambda *given: (sums := whole(*given))._replace(joint=sums.joint * float("nan"))
+    )
+    with pytest.raises(TrainingError, match=r"step 0: .* on s-\d"):
+        train_recipe(recipe, tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def trained(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    schedule = {"n_steps": 240, "warmup_steps": 20, "peak_lr": 1e-2, "validate_every": 80, "checkpoint_every": 80}
+    recipe = load_recipe(write_recipe(folder / "r.yaml", manifest, **schedule))
+    return train_recipe(recipe, folder / "run")
+
+
+def test_it_learns(trained: Path, manifest: Path, tmp_path: Path) -> None:
+    recognizer = asr.Recognizer.load(trained)
+    found = evaluate(recognizer, manifest, tmp_path / "out")
+    assert found.score.words.n_errors == 0, (tmp_path / "out" / "wer.txt").read_text()
+    assert found.report.startswith("%WER 0.00 [ 0 / 12, 0 ins, 0 del, 0 sub ]")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"results.json", "hyp.trn", "ref.trn", "wer.txt"}
+    metrics = [json.loads(line) for line in (trained.parent / "metrics.jsonl").read_text().splitlines()]
+    assert {"train", "dev", "average"} == {row["group"] for row in metrics}
+
+
+def test_batches_change_no_transcript(trained: Path, manifest: Path) -> None:
+    recognizer = asr.Recognizer.load(trained)
+    texts = [
+        {u.id: u.hypothesis for u in evaluate(recognizer, manifest, batch_s=batch_s).score.utterances}
+        for batch_s in (0.1, 3.0, 100.0)
+    ]
+    assert texts[0] == texts[1] == texts[2]
+
+
+def test_one_file_and_its_picture(trained: Path, manifest: Path, tmp_path: Path) -> None:
+    recognizer = asr.Recognizer.load(trained)
+    audio = manifest.parent / "u2.wav"
+    transcript = recognizer.transcribe(audio)
+    assert (transcript.text, transcript.language, transcript.finish) == ("bad cab", "en", "eos")
+    assert transcript.duration_s == pytest.approx(9 * 0.16)
+    inspect(recognizer, audio, tmp_path / "heard.png")
+    inspect(recognizer, audio, tmp_path / "told.svg", text="bad cab")
+    assert (tmp_path / "heard.png").stat().st_size > 10_000
+    assert "<svg" in (tmp_path / "told.svg").read_text()
+
+
+def test_a_moment_of_audio_is_no_crash(trained: Path) -> None:
+    import numpy as np
+
+    assert asr.Recognizer.load(trained).transcribe(np.zeros(5, np.float32)).duration_s == 5 / 16000
+
+
+def test_a_damaged_model_is_refused(trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no such model folder"):
+        asr.Recognizer.load(tmp_path / "nothing")
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    for path in trained.iterdir():
+        content = path.read_bytes()
+        (damaged / path.name).write_bytes(content if path.name != "recipe.yaml" else content + b"\n")
+    with pytest.raises(CheckpointError, match=r"recipe\.yaml"):
+        asr.Recognizer.load(damaged)
