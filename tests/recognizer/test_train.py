@@ -10,6 +10,8 @@ import pytest
 from tones import write_corpus, write_recipe
 
 import asr
+from asr.corpora.manifest import read_manifest, write_manifest
+from asr.corpora.prepare import prepare
 from asr.recipe.load import RecipeError, load_recipe
 from asr.recognizer.evaluate import evaluate
 from asr.recognizer.inspect import inspect
@@ -173,3 +175,19 @@ def test_a_damaged_model_is_refused(trained: Path, tmp_path: Path) -> None:
         (damaged / path.name).write_bytes(content if path.name != "recipe.yaml" else content + b"\n")
     with pytest.raises(CheckpointError, match=r"recipe\.yaml"):
         asr.Recognizer.load(damaged)
+
+
+@pytest.mark.slow
+def test_four_real_utterances_are_learnt_by_heart(corpora_dir: Path, tmp_path: Path) -> None:
+    source = corpora_dir / "an4"
+    if not source.is_dir():
+        pytest.skip(f"no AN4 at {source}")
+    prepare("an4", source, tmp_path / "an4")
+    four = read_manifest(tmp_path / "an4" / "train.jsonl")[106:110]
+    write_manifest(tmp_path / "four.jsonl", four)
+    schedule = {"n_steps": 300, "warmup_steps": 20, "peak_lr": 5e-3, "validate_every": 150, "checkpoint_every": 300}
+    path = write_recipe(tmp_path / "r.yaml", tmp_path / "four.jsonl", **schedule)
+    plain = ["data.batch_s=30.0", "augment.speeds=[1.0]", "augment.spec_augment.from_step=300"]
+    wider = ["model.listener.d_hidden=64", "model.listener.dropout=0.0"]
+    model = train_recipe(load_recipe(path, plain + wider), tmp_path / "run")
+    assert evaluate(asr.Recognizer.load(model), tmp_path / "four.jsonl").score.words.n_errors == 0
