@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from asr.cli.options import BeamSize, Device, ModelFolder
+from asr.cli.options import Device, ModelFolder, Search
 from asr.cli.progress import progress_bar
 
 
@@ -15,14 +15,15 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option(help="Folder for results.json, hyp.trn, ref.trn and alignments, per manifest.")
     ] = None,
-    beam_size: BeamSize = None,
+    search: Search = None,
     device: Device = "auto",
 ) -> None:
     """Score a model on test sets: word and character error rate over the whole set, with a 95 % interval.
 
     \b
-    Example:
+    Examples:
       asr evaluate --model exp/an4/best data/an4/test.jsonl --out exp/an4/test
+      asr evaluate --model exp/an4/best data/an4/dev.jsonl --search beam_size=20 --search ctc_weight=0.5
     """
     if out is not None and len({manifest.stem for manifest in manifests}) < len(manifests):
         raise typer.BadParameter("two manifests of the same name would share a folder; give --out to one at a time")
@@ -30,7 +31,7 @@ def evaluate(
     from asr.recognizer.evaluate import evaluate as evaluate_on
     from asr.recognizer.recognizer import Recognizer
 
-    recognizer = Recognizer.load(model, device=device, beam_size=beam_size)
+    recognizer = Recognizer.load(model, device=device, search=search or ())
     for manifest in manifests:
         folder = out / manifest.stem if out is not None and len(manifests) > 1 else out
         with progress_bar(str(manifest)) as progress:

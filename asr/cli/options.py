@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 ModelFolder = Annotated[Path, typer.Option("--model", metavar="DIR", help="A trained model: EXP/best.")]
-BeamSize = Annotated[
-    int | None,
-    typer.Option("--beam-size", "--beam_size", min=1, max=1000, help="Hypotheses kept. Default: as in the recipe."),
+Search = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=VALUE", help="A change to the recipe's search section, such as beam_size=5; repeatable."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; auto takes a GPU where there is one.")]

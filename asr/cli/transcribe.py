@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from asr.cli.errors import DONE, SOME_FAILED, in_words, is_for_users
-from asr.cli.options import BeamSize, Device, ModelFolder
+from asr.cli.options import Device, ModelFolder, Search
 
 if TYPE_CHECKING:
     from asr.recognizer.recognizer import Recognizer
@@ -24,7 +24,7 @@ def transcribe(
         typer.Option("--out-dir", "--output-dir", "--output_dir", "-o", help="One file per recording goes here."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files of earlier runs.")] = False,
-    beam_size: BeamSize = None,
+    search: Search = None,
     device: Device = "auto",
 ) -> None:
     """Transcribe recordings, to the terminal or to one file each.
@@ -41,7 +41,7 @@ def transcribe(
 
     if out_dir is None and len(audio) > 1 and format not in JOINABLE:
         raise typer.BadParameter(f"several recordings as {format} need --out-dir; {', '.join(sorted(JOINABLE))} do not")
-    recognizer = Recognizer.load(model, device=device, beam_size=beam_size)
+    recognizer = Recognizer.load(model, device=device, search=search or ())
     output = _Output(format, out_dir, overwrite)
     status = DONE
     for path in audio:

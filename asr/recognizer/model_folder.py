@@ -1,5 +1,6 @@
 """The folder that is a trained model: recipe, tokenizer and weights, and nothing else needed."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from asr.build import build_model
@@ -15,23 +16,24 @@ RECIPE_FILE = "recipe.yaml"
 TOKENIZER_FILE = "tokenizer.model"
 
 
-def load_model(folder: Path) -> tuple[Recipe, Tokenizer, AsrModel]:
+def load_model(folder: Path, overrides: Sequence[str] = ()) -> tuple[Recipe, Tokenizer, AsrModel]:
     """Reads a model folder; nothing in it is ever run as code.
 
     Args:
         folder: `best` of an experiment.
+        overrides: Changes to its recipe, each as section.key=value.
 
     Returns:
         Its recipe, its tokenizer, and the model on the CPU in evaluation mode.
 
     Raises:
         CheckpointError: The folder is missing, damaged, or its weights do not fit its recipe.
-        RecipeError: The recipe in it is not one.
+        RecipeError: The recipe in it is not one, or an override is not of its kind.
     """
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such model folder; --model takes EXP/best of an experiment")
     verify_directory(folder)
-    recipe = load_recipe(folder / RECIPE_FILE)
+    recipe = load_recipe(folder / RECIPE_FILE, overrides)
     tokenizer = Tokenizer.load(folder / TOKENIZER_FILE)
     model = build_model(recipe, tokenizer.n_tokens)
     try:

@@ -1,6 +1,6 @@
 """A trained model you can call."""
 
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,24 +37,22 @@ class Recognizer:
         self.settings = build_search_settings(recipe)
 
     @classmethod
-    def load(cls, folder: str | Path, *, device: str = "auto", beam_size: int | None = None) -> "Recognizer":
+    def load(cls, folder: str | Path, *, device: str = "auto", search: Sequence[str] = ()) -> "Recognizer":
         """Reads a model folder.
 
         Args:
             folder: `best` of an experiment.
             device: auto, cpu, cuda or cuda:N.
-            beam_size: Hypotheses kept; None takes the recipe's.
+            search: Changes to the recipe's search section, each as key=value, such as "beam_size=5".
 
         Raises:
             CheckpointError: The folder is not a whole model.
+            RecipeError: A change is not one to that section.
             DeviceError: The device is not there.
         """
         place = pick_device(device)
-        recipe, tokenizer, model = load_model(Path(folder))
-        recognizer = cls(model.to(place), tokenizer, recipe)
-        if beam_size is not None:
-            recognizer.settings = replace(recognizer.settings, beam_size=beam_size)
-        return recognizer
+        recipe, tokenizer, model = load_model(Path(folder), [f"search.{change}" for change in search])
+        return cls(model.to(place), tokenizer, recipe)
 
     def transcribe(self, audio: str | Path | np.ndarray) -> Transcript:
         """Transcribes one recording.

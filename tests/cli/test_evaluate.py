@@ -20,8 +20,8 @@ def calls(monkeypatch):
     def inspect(recognizer, audio, out, *, text):
         made.append((recognizer, audio, out, text))
 
-    def load(folder, *, device, beam_size=None):
-        return (folder, device, beam_size)
+    def load(folder, *, device, search=()):
+        return (folder, device, tuple(search))
 
     monkeypatch.setattr(evaluate_module, "evaluate", evaluate)
     monkeypatch.setattr(inspect_module, "inspect", inspect)
@@ -30,10 +30,10 @@ def calls(monkeypatch):
 
 
 def test_stdout_holds_the_report_alone(asr, calls, tmp_path):
-    outcome = asr("evaluate", "--model", "m", "test.jsonl", "--out", tmp_path, "--beam-size", 4)
+    outcome = asr("evaluate", "--model", "m", "test.jsonl", "--out", tmp_path, "--search", "beam_size=4")
     assert outcome.status == 0
     assert outcome.out == "test.jsonl\n%WER 3.09 [ 1622 / 52576, 167 ins, 171 del, 1284 sub ]\n"
-    assert calls == [((Path("m"), "auto", 4), Path("test.jsonl"), tmp_path)]
+    assert calls == [((Path("m"), "auto", ("beam_size=4",)), Path("test.jsonl"), tmp_path)]
 
 
 def test_several_test_sets_have_a_folder_each(asr, calls, tmp_path):
@@ -50,7 +50,7 @@ def test_two_test_sets_of_one_name_are_usage(asr, calls, tmp_path):
 def test_a_picture_is_drawn(asr, calls):
     outcome = asr("inspect", "--model", "m", "a.wav", "--text", "three", "--out", "a.png")
     assert (outcome.status, outcome.out) == (0, "a.png\n")
-    assert calls == [((Path("m"), "auto", None), Path("a.wav"), Path("a.png"), "three")]
+    assert calls == [((Path("m"), "auto", ()), Path("a.wav"), Path("a.png"), "three")]
 
 
 @pytest.mark.parametrize("words", [["evaluate", "a.jsonl"], ["evaluate", "--model", "m"], ["inspect", "--model", "m"]])

@@ -15,8 +15,8 @@ class FakeRecognizer:
     loaded: list[tuple]
 
     @classmethod
-    def load(cls, folder, *, device, beam_size):
-        cls.loaded.append((folder, device, beam_size))
+    def load(cls, folder, *, device, search):
+        cls.loaded.append((folder, device, tuple(search)))
         return cls()
 
     def transcribe(self, audio):
@@ -41,10 +41,10 @@ def test_formats_are_those_of_the_writers():
 
 
 def test_text_goes_to_the_terminal(asr):
-    outcome = asr("transcribe", "--model", "m", "a.wav", "b.wav", "--beam_size", 3, "--device", "cpu")
+    outcome = asr("transcribe", "--model", "m", "a.wav", "b.wav", "--search", "beam_size=3", "--device", "cpu")
     assert outcome.out == "this is a\nthis is b\n"
     assert outcome.status == 0
-    assert FakeRecognizer.loaded == [(Path("m"), "cpu", 3)]
+    assert FakeRecognizer.loaded == [(Path("m"), "cpu", ("beam_size=3",))]
 
 
 @pytest.mark.parametrize("option", ["--out-dir", "--output-dir", "--output_dir", "-o"])

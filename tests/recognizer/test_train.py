@@ -147,6 +147,13 @@ def test_batches_change_no_transcript(trained: Path, manifest: Path) -> None:
     assert texts[0] == texts[1] == texts[2]
 
 
+def test_search_can_be_changed_and_a_typo_is_refused(trained: Path) -> None:
+    recognizer = asr.Recognizer.load(trained, search=["beam_size=2", "ctc_weight=0.5"])
+    assert (recognizer.settings.beam_size, recognizer.settings.ctc_weight) == (2, 0.5)
+    with pytest.raises(RecipeError, match="beam_size"):
+        asr.Recognizer.load(trained, search=["beam_sise=2"])
+
+
 def test_one_file_and_its_picture(trained: Path, manifest: Path, tmp_path: Path) -> None:
     recognizer = asr.Recognizer.load(trained)
     audio = manifest.parent / "u2.wav"
