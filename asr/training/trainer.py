@@ -26,7 +26,7 @@ from asr.training.tensors import load_tensors, pack_state, save_tensors, unpack_
 
 MODEL_FILE = "model.safetensors"
 LOG_EVERY = 20  # steps
-ALARM_FROM_SHARE = 0.25  # of the run; sound runs on small corpora have aligned by then, not by 0.15
+ALARM_FROM_SHARE = 0.3  # of the run: sound runs on small corpora align by then, some no sooner
 
 
 class TrainingError(RuntimeError):
