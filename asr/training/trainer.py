@@ -27,6 +27,7 @@ from asr.training.tensors import load_tensors, pack_state, save_tensors, unpack_
 MODEL_FILE = "model.safetensors"
 LOG_EVERY = 20  # steps
 ALARM_FROM_SHARE = 0.3  # of the run: sound runs on small corpora align by then, some no sooner
+ALARM_ABOVE_WER = 0.5  # whoever gets most words right listens at the right places, however widely
 
 
 class TrainingError(RuntimeError):
@@ -185,7 +186,8 @@ class Trainer:
         mark = "  *" if best[0].step == self.step else ""
         rest = "  ".join(f"{name} {value:.3g}" for name, value in found.metrics.items())
         log.line(f"step {self.step}  dev WER {100 * found.wer:.2f} %  {rest}{mark}")
-        if found.alarm and self.step >= ALARM_FROM_SHARE * self.settings.n_steps:
+        late = self.step >= ALARM_FROM_SHARE * self.settings.n_steps
+        if found.alarm and late and found.wer > ALARM_ABOVE_WER:
             log.line(f"ALIGNMENT: {found.alarm}")
         if any(scored.step == self.step for scored in best):
             self._write_model(self._candidate(self.step), self.model.state_dict())
