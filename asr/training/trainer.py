@@ -3,7 +3,6 @@
 import json
 import shutil
 import signal
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -12,8 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from asr.audio.augment import SpecAugment, perturb_speed, perturbed_lens
-from asr.audio.read import RATE_HZ
+from asr.audio.augment import SpecAugment, perturb_speed
 from asr.dataset.batches import Batch
 from asr.dataset.draws import draw_key
 from asr.models.asr_model import AsrModel
@@ -21,6 +19,7 @@ from asr.models.objective import LossSums, history_of, joint_loss
 from asr.training.candidates import Scored, average_weights, best_of
 from asr.training.checkpoint import latest_checkpoint, prune, write_directory
 from asr.training.log import RunLog
+from asr.training.pace import Pace
 from asr.training.schedule import learning_rate, sampling_probability
 from asr.training.tensors import load_tensors, pack_state, save_tensors, unpack_state
 
@@ -127,8 +126,8 @@ class Trainer:
         with RunLog(self.folder, settings.n_steps, self.step) as log, _signals() as stopped:
             if self.step:
                 log.line(f"resuming at step {self.step} of {settings.n_steps}")
-            pace = _Pace()
-            for batch in loader(self.step, settings.n_steps):
+            pace = Pace()
+            for batch in pace.waiting(loader(self.step, settings.n_steps)):
                 sums, gradient_norm = self._train_step(batch.to(self.device))
                 self.step += 1
                 pace.add(batch, sums, gradient_norm)
@@ -249,46 +248,6 @@ class Trainer:
         self.optimizer.load_state_dict(unpack_state(load_tensors(path / "optimizer.safetensors"), state["optimizer"]))
         self.step = state["step"]
         self.validations = [Scored(**scored) for scored in state["validations"]]
-
-
-class _Pace:
-    """Running figures between two log lines."""
-
-    def __init__(self) -> None:
-        self.status = ""
-        self.restart()
-
-    def restart(self) -> None:
-        self._start = time.perf_counter()
-        self._seconds = self._joint = self._attention = self._ctc = self._tokens = self._correct = self._norm = 0.0
-        self._steps = 0
-
-    def add(self, batch: Batch, sums: LossSums, gradient_norm: float) -> None:
-        lens = perturbed_lens(batch.sample_lens, batch.speeds)
-        self._seconds += float(lens.sum()) / RATE_HZ
-        self._joint += float(sums.joint.detach())
-        self._attention += float(sums.attention)
-        self._ctc += float(sums.ctc)
-        self._tokens += float(sums.n_tokens)
-        self._correct += float(sums.n_correct)
-        self._norm += gradient_norm
-        self._steps += 1
-        pace = self._seconds / (time.perf_counter() - self._start)
-        accuracy = self._correct / self._tokens
-        self.status = f"loss {self._joint / self._tokens:.3f}  accuracy {accuracy:.3f}  {pace:.0f} s audio/s"
-
-    def take(self) -> dict[str, float]:
-        """The means since the last call, per token where they are losses."""
-        values = {
-            "loss": self._joint / self._tokens,
-            "loss_attention": self._attention / self._tokens,
-            "loss_ctc": self._ctc / self._tokens,
-            "accuracy": self._correct / self._tokens,
-            "gradient_norm": self._norm / self._steps,
-            "audio_s_per_s": self._seconds / (time.perf_counter() - self._start),
-        }
-        self.restart()
-        return values
 
 
 def _writer(content: bytes) -> Callable[[Path], None]:
