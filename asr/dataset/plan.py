@@ -66,6 +66,19 @@ class BatchPlan:
         epoch, position = divmod(step, self.steps_per_epoch)
         return [self._planned(index, epoch) for index in self._epoch(epoch)[position]]
 
+    def heaviest(self, weights: Sequence[float]) -> list[Planned]:
+        """Names a batch as heavy as any that may come, for a trial before the first step.
+
+        Args:
+            weights: What an utterance weighs, such as its seconds or its tokens; a batch weighs its size times its
+                heaviest.
+        """
+        sizes = [-(-len(bucket) // n) for bucket, n in zip(self.buckets, self.n_batches, strict=True)]
+        heavy_first = [sorted(bucket, key=lambda index: (-weights[index], index)) for bucket in self.buckets]
+        worst = max(range(len(sizes)), key=lambda rank: sizes[rank] * weights[heavy_first[rank][0]])
+        chosen = heavy_first[worst][: sizes[worst]]
+        return [Planned(index, min(self.speeds), draw_key(self.seed, "trial", self.ids[index])) for index in chosen]
+
     def _plan_epoch(self, epoch: int) -> list[list[int]]:
         draws = generator(self.seed, epoch, "order")
         batches = []

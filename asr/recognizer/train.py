@@ -12,7 +12,7 @@ from asr.build import (
     pick_device,
 )
 from asr.corpora.manifest import Utterance, read_manifest
-from asr.dataset.batches import TrainingSteps, training_loader
+from asr.dataset.batches import TrainingSteps, collate, training_loader
 from asr.recipe.load import RecipeError, dump_recipe
 from asr.recipe.schema import Recipe
 from asr.recognizer.model_folder import RECIPE_FILE, TOKENIZER_FILE
@@ -50,6 +50,9 @@ def train_recipe(recipe: Recipe, out: Path) -> Path:
         Validator(model, tokenizer, dev, recipe.search.batch_s, out / "attention"),
     )
     steps = TrainingSteps(train, plan, tokenizer)
+    seconds, tokens = [u.duration_s for u in train], [float(len(tokenizer.encode(u.text))) for u in train]
+    if not trainer.finished:
+        trainer.try_out(collate(train, plan.heaviest(weights), tokenizer) for weights in (seconds, tokens))
     trainer.run(lambda start, end: training_loader(steps, start, end, recipe.data.n_workers))
     return out / "best"
 
@@ -67,4 +70,6 @@ def _claim(out: Path, recipe: bytes) -> None:
             "overrides it was started with"
         )
     out.mkdir(parents=True, exist_ok=True)
-    kept.write_bytes(recipe)
+    draft = out / f".{RECIPE_FILE}.tmp"
+    draft.write_bytes(recipe)
+    draft.replace(kept)

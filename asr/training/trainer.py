@@ -1,6 +1,7 @@
 """The training loop. It is read, not subclassed."""
 
 import json
+import math
 import shutil
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from asr.audio.augment import SpecAugment, perturb_speed
+from asr.audio.read import RATE_HZ
 from asr.dataset.batches import Batch
 from asr.dataset.draws import draw_key
 from asr.models.asr_model import AsrModel
@@ -112,6 +114,11 @@ class Trainer:
         self.validations: list[Scored] = []
         self._resume()
 
+    @property
+    def finished(self) -> bool:
+        """Whether the last step was taken already."""
+        return self.step >= self.settings.n_steps
+
     def run(self, loader: Callable[[int, int], Iterable[Batch]]) -> None:
         """Trains to the last step, then averages the best models.
 
@@ -145,14 +152,45 @@ class Trainer:
                     raise KeyboardInterrupt
             self._finish(log)
 
+    def try_out(self, batches: Iterable[Batch]) -> None:
+        """Takes the heaviest batches forward and backward, changing nothing, so that a run cannot fail late for memory.
+
+        Raises:
+            TrainingError: A batch does not fit; the message names its utterances and the setting to change.
+        """
+        for batch in batches:
+            try:
+                self._gradients(batch.to(self.device))
+            except (torch.OutOfMemoryError, MemoryError) as error:
+                seconds = batch.samples.shape[1] / RATE_HZ
+                raise TrainingError(
+                    f"out of memory on {len(batch.ids)} utterances of up to {seconds:.1f} s, the heaviest batch there "
+                    f"is: {', '.join(batch.ids)}; lower data.batch_s or drop the longest ({error})"
+                ) from error
+            self.optimizer.zero_grad()
+
     def _train_step(self, batch: Batch) -> tuple[LossSums, float]:
         settings = self.settings
-        torch.manual_seed(draw_key(settings.seed, self.step, "dropout"))
-        self.model.train()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(
                 self.step, settings.n_steps, settings.warmup_steps, settings.peak_lr, settings.final_lr_share
             )
+        self.optimizer.zero_grad()
+        sums = self._gradients(batch)
+        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip_norm))
+        if not math.isfinite(norm):
+            raise TrainingError(
+                f"step {self.step}: the gradient is {norm} on {', '.join(batch.ids)}; look at these recordings, "
+                "lower training.peak_lr or raise training.warmup_steps"
+            )
+        self.optimizer.step()
+        return sums, norm
+
+    def _gradients(self, batch: Batch) -> LossSums:
+        """Forward and backward on one batch; every draw is keyed by the step or by the utterance."""
+        settings = self.settings
+        torch.manual_seed(draw_key(settings.seed, self.step, "dropout"))
+        self.model.train()
         samples, sample_lens = perturb_speed(batch.samples, batch.sample_lens, batch.speeds)
         features, frame_lens = self.model.features(samples, sample_lens)
         if self.step >= settings.spec_augment_from_step:
@@ -162,16 +200,8 @@ class Trainer:
         sums = joint_loss(
             outputs, batch.tokens, batch.token_lens, settings.eos, settings.ctc_weight, settings.label_smoothing
         )
-        self.optimizer.zero_grad()
         (sums.joint / sums.n_tokens).backward()
-        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip_norm))
-        if not torch.isfinite(torch.tensor(norm)):
-            raise TrainingError(
-                f"step {self.step}: the gradient is {norm} on {', '.join(batch.ids)}; look at these recordings, "
-                "lower training.peak_lr or raise training.warmup_steps"
-            )
-        self.optimizer.step()
-        return sums, norm
+        return sums
 
     def _validate(self, log: RunLog) -> None:
         self.model.eval()

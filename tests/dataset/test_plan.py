@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asr.corpora.manifest import Utterance
-from asr.dataset.plan import BatchPlan, DataError, in_order
+from asr.dataset.plan import BatchPlan, DataError, Planned, in_order
 
 
 def utterances(durations: list[float]) -> list[Utterance]:
@@ -65,3 +65,15 @@ def test_decoding_batches_cover_the_set_within_budget(lengths: list[float], batc
     assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
     for batch in batches:
         assert len(batch) == 1 or len(batch) * max(lengths[index] for index in batch) <= batch_s
+
+
+@given(durations, st.floats(1.0, 100.0), st.integers(1, 10))
+def test_no_batch_is_heavier_than_the_heaviest(lengths: list[float], batch_s: float, n_buckets: int) -> None:
+    plan = BatchPlan(utterances(lengths), batch_s, n_buckets, (0.9, 1.0), 30.0, 1)
+    weights = [(7 * length) % 3 + 0.1 for length in lengths]
+
+    def weight(batch: list[Planned]) -> float:
+        return len(batch) * max(weights[item.index] for item in batch)
+
+    heaviest = weight(plan.heaviest(weights))
+    assert all(weight(plan.batch(step)) <= heaviest for step in range(2 * plan.steps_per_epoch))

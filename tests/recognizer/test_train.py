@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+import torch
 from tones import write_corpus, write_recipe
 
 import asr
@@ -116,8 +117,19 @@ def test_a_gradient_that_is_not_finite_names_the_utterances(
     monkeypatch.setattr(
         trainer_room, "joint_loss", lambda *given: (sums := whole(*given))._replace(joint=sums.joint * float("nan"))
     )
-    with pytest.raises(TrainingError, match=r"step 0: .* on s-\d"):
+    with pytest.raises(TrainingError, match=r"step 0: the gradient is nan on s-\d"):
         train_recipe(recipe, tmp_path / "run")
+
+
+def test_what_does_not_fit_is_named_before_the_first_step(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("the device is full")
+
+    monkeypatch.setattr(trainer_room, "joint_loss", full)
+    with pytest.raises(TrainingError, match=r"out of memory on \d utterances .*s-6.*data\.batch_s"):
+        train_recipe(load_recipe(write_recipe(tmp_path / "r.yaml", manifest)), tmp_path / "run")
 
 
 @pytest.fixture(scope="module")
