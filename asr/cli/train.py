@@ -17,6 +17,9 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Experiment folder. Default: exp/<folder of the recipe>-<name of the recipe>")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Take a few steps, tell size, memory and time, and keep nothing.")
+    ] = False,
 ) -> None:
     """Train a recipe; the same command again goes on where it was interrupted.
 
@@ -25,12 +28,19 @@ def train(
     \b
     Examples:
       asr train recipes/digits/las.yaml
+      asr train recipes/an4/las.yaml --dry-run
       asr train recipes/an4/las.yaml training.seed=2 "data.dev=[a.jsonl, b.jsonl]" --out exp/an4-seed2
     """
     from asr.recipe.load import load_recipe
 
     loaded = load_recipe(recipe, overrides or ())
     folder = out or default_folder(recipe)
+
+    if dry_run:
+        from asr.recognizer.dry_run import dry_run as measure
+
+        typer.echo(measure(loaded, folder).report)
+        return
 
     from asr.recognizer.train import train_recipe
 
