@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -39,13 +39,11 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """Moves every tensor."""
-        return Batch(
-            self.ids,
-            *(
-                value.to(device, non_blocking=True)
-                for value in (self.samples, self.sample_lens, self.tokens, self.token_lens, self.speeds, self.keys)
-            ),
-        )
+        return Batch(self.ids, **{name: value.to(device, non_blocking=True) for name, value in self.tensors().items()})
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor by its name."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "ids"}
 
 
 def collate(

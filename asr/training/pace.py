@@ -55,13 +55,13 @@ class Pace:
 
     def _means(self) -> dict[str, float]:
         elapsed_s = time.perf_counter() - self._start
-        sums, n_tokens = self._sums, self._sums["n_tokens"]
+        sums, n_tokens = self._sums, max(self._sums["n_tokens"], 1.0)
         return {
             "loss": sums["joint"] / n_tokens,
             "loss_attention": sums["attention"] / n_tokens,
             "loss_ctc": sums["ctc"] / n_tokens,
             "accuracy": sums["n_correct"] / n_tokens,
-            "gradient_norm": sums["norm"] / self._n_steps,
+            "gradient_norm": sums["norm"] / max(self._n_steps, 1),
             "audio_s_per_s": sums["audio_s"] / elapsed_s,
             "data_wait_share": self._wait_s / elapsed_s,
         }

@@ -27,6 +27,7 @@ from asr.training.tensors import load_tensors, pack_state, save_tensors, unpack_
 
 MODEL_FILE = "model.safetensors"
 LOG_EVERY = 20  # steps
+MAX_SKIPPED = 10  # batches in a run whose gradient is not finite; more is no accident
 ALARM_FROM_SHARE = 0.3  # of the run: sound runs on small corpora align by then, some no sooner
 ALARM_ABOVE_WER = 0.5  # whoever gets most words right listens at the right places, however widely
 
@@ -112,6 +113,7 @@ class Trainer:
         )
         self.step = 0
         self.validations: list[Scored] = []
+        self.skipped: list[int] = []
         self._resume()
 
     @property
@@ -136,8 +138,11 @@ class Trainer:
             pace = Pace()
             for batch in pace.waiting(loader(self.step, settings.n_steps)):
                 sums, gradient_norm = self._train_step(batch.to(self.device))
+                if math.isfinite(gradient_norm):
+                    pace.add(batch, sums, gradient_norm)
+                else:
+                    log.line(self._skip(batch, gradient_norm))
                 self.step += 1
-                pace.add(batch, sums, gradient_norm)
                 if self.step % LOG_EVERY == 0:
                     log.metrics("train", self.step, {**pace.take(), "lr": self.optimizer.param_groups[0]["lr"]})
                 log.progress(self.step, pace.status)
@@ -178,13 +183,28 @@ class Trainer:
         self.optimizer.zero_grad()
         sums = self._gradients(batch)
         norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip_norm))
-        if not math.isfinite(norm):
-            raise TrainingError(
-                f"step {self.step}: the gradient is {norm} on {', '.join(batch.ids)}; look at these recordings, "
-                "lower training.peak_lr or raise training.warmup_steps"
-            )
-        self.optimizer.step()
+        if math.isfinite(norm):
+            self.optimizer.step()
         return sums, norm
+
+    def _skip(self, batch: Batch, norm: float) -> str:
+        """Keeps a batch whose gradient is not finite, and says so; gives up after `MAX_SKIPPED`."""
+        path = self.folder / "skipped" / f"step-{self.step:08d}"
+        write_directory(
+            path,
+            {
+                "batch.safetensors": lambda target: save_tensors(target, batch.tensors()),
+                "ids.json": _writer(json.dumps(batch.ids).encode()),
+            },
+        )
+        self.skipped.append(self.step)
+        fault = f"step {self.step}: the gradient is {norm} on {', '.join(batch.ids)}; the batch is kept in {path}"
+        if len(self.skipped) > MAX_SKIPPED:
+            raise TrainingError(
+                f"{fault}. That is the {len(self.skipped)}th: look at these recordings, lower training.peak_lr or "
+                "raise training.warmup_steps"
+            )
+        return f"{fault} and skipped"
 
     def _gradients(self, batch: Batch) -> LossSums:
         """Forward and backward on one batch; every draw is keyed by the step or by the utterance."""
@@ -248,6 +268,7 @@ class Trainer:
         state = {
             "step": self.step,
             "validations": [asdict(scored) for scored in self.validations],
+            "skipped": self.skipped,
             "optimizer": packed,
         }
         folder = self.folder / "checkpoints"
@@ -278,6 +299,7 @@ class Trainer:
         self.optimizer.load_state_dict(unpack_state(load_tensors(path / "optimizer.safetensors"), state["optimizer"]))
         self.step = state["step"]
         self.validations = [Scored(**scored) for scored in state["validations"]]
+        self.skipped = state.get("skipped", [])
 
 
 def _writer(content: bytes) -> Callable[[Path], None]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from asr.recognizer.inspect import inspect
 from asr.recognizer.train import train_recipe
 from asr.training import trainer as trainer_room
 from asr.training.checkpoint import CheckpointError
+from asr.training.tensors import load_tensors
 from asr.training.trainer import Trainer, TrainingError
 
 TEXTS = ["abba cd", "dad", "bad cab", "c", "acdc", "bcd abc", "da da", "cabbd"]
@@ -109,16 +111,34 @@ def test_another_recipe_is_refused(manifest: Path, tmp_path: Path) -> None:
         train_recipe(load_recipe(path, ["training.seed=2"]), tmp_path / "run")
 
 
-def test_a_gradient_that_is_not_finite_names_the_utterances(
+def test_a_gradient_that_is_not_finite_is_kept_and_skipped(
     manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = load_recipe(write_recipe(tmp_path / "r.yaml", manifest))
-    whole = trainer_room.joint_loss
-    monkeypatch.setattr(
-        trainer_room, "joint_loss", lambda *given: (sums := whole(*given))._replace(joint=sums.joint * float("nan"))
-    )
-    with pytest.raises(TrainingError, match=r"step 0: the gradient is nan on s-\d"):
-        train_recipe(recipe, tmp_path / "run")
+    whole, bad_steps = trainer_room.joint_loss, {3, 4}
+    running: list[Trainer] = []
+    start = Trainer.run
+
+    def run(self: Trainer, *given: object) -> None:
+        running[:] = [self]
+        start(self, *given)
+
+    def broken(*given: object) -> object:
+        sums = whole(*given)
+        bad = bool(running) and running[0].step in bad_steps
+        return sums._replace(joint=sums.joint * float("nan")) if bad else sums
+
+    monkeypatch.setattr(Trainer, "run", run)
+    monkeypatch.setattr(trainer_room, "joint_loss", broken)
+    train_recipe(recipe, tmp_path / "run")
+    log = (tmp_path / "run" / "train.log").read_text()
+    assert re.search(r"step 3: the gradient is nan on s-\d.* and skipped", log)
+    kept = load_tensors(tmp_path / "run" / "skipped" / "step-00000004" / "batch.safetensors")
+    assert kept["samples"].shape[0] == kept["token_lens"].shape[0]
+    bad_steps.update(range(100))
+    monkeypatch.setattr(trainer_room, "MAX_SKIPPED", 5)
+    with pytest.raises(TrainingError, match=r"step 5: .* the 6th: look at these recordings"):
+        train_recipe(load_recipe(tmp_path / "r.yaml"), tmp_path / "hopeless")
 
 
 def test_what_does_not_fit_is_named_before_the_first_step(
