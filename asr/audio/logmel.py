@@ -6,7 +6,6 @@ from torchaudio.transforms import MelSpectrogram
 
 from asr.audio.read import RATE_HZ
 
-LOG_FLOOR = 1e-8  # below the quantisation noise of 16-bit audio, above what float32 sums round away
 STD_FLOOR = 0.1  # a band that hardly moves (digital silence, the empty half of 8 kHz audio) is not blown up
 
 
@@ -21,12 +20,15 @@ class LogMel(nn.Module):
         n_mels: Number of mel bins M.
         window_s: Window length in seconds.
         hop_s: Distance between frames in seconds.
+        floor_db: Mel powers below it count as silence, in dB of a full-scale power of one.
     """
 
-    def __init__(self, n_mels: int = 80, window_s: float = 0.025, hop_s: float = 0.010) -> None:
+    def __init__(
+        self, n_mels: int = 80, window_s: float = 0.025, hop_s: float = 0.010, floor_db: float = -80.0
+    ) -> None:
         super().__init__()
         self.n_mels = n_mels
-        self.hop_s = hop_s
+        self.floor = 10.0 ** (floor_db / 10.0)
         self.n_hop = round(hop_s * RATE_HZ)
         n_window = round(window_s * RATE_HZ)
         self.n_fft = 1 << (n_window - 1).bit_length()
@@ -61,7 +63,7 @@ class LogMel(nn.Module):
         samples = torch.where(positions < sample_lens[:, None], samples, 0.0)
         if samples.shape[1] < self.n_fft:
             samples = nn.functional.pad(samples, (0, self.n_fft - samples.shape[1]))
-        log_mel = self.mel(samples).clamp(min=LOG_FLOOR).log().transpose(1, 2)
+        log_mel = self.mel(samples).clamp(min=self.floor).log().transpose(1, 2)
         frame_lens = self.frame_lens(sample_lens)
         log_mel = log_mel[:, : int(frame_lens.max())]
         return normalize_over_time(log_mel, frame_lens), frame_lens

@@ -44,6 +44,10 @@ class FeaturesSection(Section):
     window_s: Annotated[float, Field(gt=0, le=1)] = Field(0.025, description="length of a frame's window, in seconds")
     hop_s: Annotated[float, Field(gt=0, le=1)] = Field(0.010, description="time from frame to frame, in seconds")
 
+    floor_db: Annotated[float, Field(ge=-120, le=0)] = Field(
+        -80.0, description="mel powers below this count as silence, in dB of full scale; -80 is 16-bit rounding noise"
+    )
+
     @model_validator(mode="after")
     def _windows_cover_everything(self) -> Self:
         if self.hop_s > self.window_s:
