@@ -72,6 +72,8 @@ class LogMel(nn.Module):
 def normalize_over_time(features: Tensor, frame_lens: Tensor) -> Tensor:
     """Gives each bin of each utterance zero mean and unit variance over its true frames.
 
+    Sums are float64: in float32 their order, which padding changes, would show in the fifth digit.
+
     Args:
         features: (B, T, M).
         frame_lens: (B,) int64.
@@ -80,11 +82,11 @@ def normalize_over_time(features: Tensor, frame_lens: Tensor) -> Tensor:
         (B, T, M), zero beyond each length.
     """
     valid = (torch.arange(features.shape[1], device=features.device) < frame_lens[:, None])[..., None]
-    count = frame_lens[:, None, None].to(features.dtype)
-    mean = torch.where(valid, features, 0.0).sum(1, keepdim=True) / count
+    count = frame_lens[:, None, None].double()
+    mean = torch.where(valid, features, 0.0).sum(1, keepdim=True, dtype=torch.float64) / count
     centred = torch.where(valid, features - mean, 0.0)
     std = (centred.square().sum(1, keepdim=True) / count).sqrt()
-    return centred / std.clamp(min=STD_FLOOR)
+    return (centred / std.clamp(min=STD_FLOOR)).to(features.dtype)
 
 
 def _make_temporary(root: nn.Module, name: str, buffer: Tensor) -> None:
