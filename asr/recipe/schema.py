@@ -122,7 +122,9 @@ class TrainingSection(Section):
     validate_every: Count = Field(500, description="steps between validations")
     checkpoint_every: Count = Field(200, description="steps between checkpoints")
     keep_checkpoints: Count = Field(2, description="newest checkpoints that stay on disk")
-    average_best: Count = Field(5, description="best validations whose weights are averaged into the final model")
+    average_best: Count = Field(
+        5, description="best validations of the second half of the run whose weights are averaged at its end"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train; auto takes a GPU if it can")
 
     @model_validator(mode="after")

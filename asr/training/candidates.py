@@ -23,6 +23,11 @@ def best_of(validations: Sequence[Scored], n_best: int) -> list[Scored]:
     return sorted(validations, key=lambda scored: (scored.wer, -scored.step))[:n_best]
 
 
+def to_average(validations: Sequence[Scored], n_best: int, n_steps: int) -> list[Scored]:
+    """The n best of a run's second half: earlier weights lie too far from the last to be averaged with them."""
+    return best_of([scored for scored in validations if 2 * scored.step > n_steps], n_best)
+
+
 def average_weights(paths: Sequence[Path]) -> dict[str, Tensor]:
     """Averages the tensors of saved models, summed in float64 (checkpoint averaging, Vaswani et al. 2017, section 6.1).
 

@@ -18,7 +18,7 @@ from asr.dataset.batches import Batch
 from asr.dataset.draws import draw_key
 from asr.models.asr_model import AsrModel
 from asr.models.objective import LossSums, history_of, joint_loss
-from asr.training.candidates import Scored, average_weights, best_of
+from asr.training.candidates import Scored, average_weights, best_of, to_average
 from asr.training.checkpoint import latest_checkpoint, prune, write_directory
 from asr.training.log import RunLog
 from asr.training.pace import Pace
@@ -231,20 +231,20 @@ class Trainer:
         log.metrics("dev", self.step, {"wer": found.wer, **found.metrics})
         if found.picture:
             log.picture("dev/attention", self.step, found.picture)
-        best = best_of(self.validations, self.settings.average_best)
-        mark = "  *" if best[0].step == self.step else ""
+        leads = best_of(self.validations, 1)[0].step == self.step
+        mark = "  *" if leads else ""
         rest = "  ".join(f"{name} {value:.3g}" for name, value in found.metrics.items())
         log.line(f"step {self.step}  dev WER {100 * found.wer:.2f} %  {rest}{mark}")
         late = self.step >= ALARM_FROM_SHARE * self.settings.n_steps
         if found.alarm and late and found.wer > ALARM_ABOVE_WER:
             log.line(f"ALIGNMENT: {found.alarm}")
-        if any(scored.step == self.step for scored in best):
+        if any(scored.step == self.step for scored in self._to_average()):
             self._write_model(self._candidate(self.step), self.model.state_dict())
-        if best[0].step == self.step:
+        if leads:
             self._write_model(self.folder / "best", self.model.state_dict())
 
     def _finish(self, log: RunLog) -> None:
-        best = best_of(self.validations, self.settings.average_best)
+        best = self._to_average()
         final = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.model.load_state_dict(average_weights([self._candidate(scored.step) / MODEL_FILE for scored in best]))
         self.model.eval()
@@ -252,9 +252,12 @@ class Trainer:
             averaged = self.validate(self.step)
         log.line(f"average of {len(best)} best  dev WER {100 * averaged.wer:.2f} %")
         log.metrics("average", self.step, {"wer": averaged.wer, **averaged.metrics})
-        if averaged.wer <= best[0].wer:
+        if averaged.wer <= best_of(self.validations, 1)[0].wer:
             self._write_model(self.folder / "best", self.model.state_dict())
         self.model.load_state_dict(final)
+
+    def _to_average(self) -> list[Scored]:
+        return to_average(self.validations, self.settings.average_best, self.settings.n_steps)
 
     def _candidate(self, step: int) -> Path:
         return self.folder / "candidates" / f"step-{step:08d}"
@@ -285,7 +288,7 @@ class Trainer:
 
     def _prune_candidates(self) -> None:
         """Drops models that are no longer among the best, once a checkpoint that says so is safe."""
-        kept = {self._candidate(scored.step) for scored in best_of(self.validations, self.settings.average_best)}
+        kept = {self._candidate(scored.step) for scored in self._to_average()}
         for path in (self.folder / "candidates").glob("step-*"):
             if path not in kept:
                 shutil.rmtree(path)
@@ -299,7 +302,7 @@ class Trainer:
         self.optimizer.load_state_dict(unpack_state(load_tensors(path / "optimizer.safetensors"), state["optimizer"]))
         self.step = state["step"]
         self.validations = [Scored(**scored) for scored in state["validations"]]
-        self.skipped = state.get("skipped", [])
+        self.skipped = state["skipped"]
 
 
 def _writer(content: bytes) -> Callable[[Path], None]:
