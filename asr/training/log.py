@@ -33,6 +33,7 @@ class RunLog:
     def __init__(self, folder: Path, n_steps: int, start: int) -> None:
         self.console = Console(highlight=False)
         self._lines = (folder / "train.log").open("a", encoding="utf-8")
+        _forget_after(folder / "metrics.jsonl", start)
         self._metrics = (folder / "metrics.jsonl").open("a", encoding="utf-8")
         self._board = SummaryWriter(folder / "tensorboard", purge_step=start)
         self._bar = Progress(
@@ -89,3 +90,20 @@ class RunLog:
         from matplotlib import image
 
         self._board.add_image(tag, image.imread(path)[..., :3], step, dataformats="HWC")
+
+
+def _forget_after(path: Path, step: int) -> None:
+    """Drops rows that a resumed run will write again: of later steps, of the final average, or cut off by a kill."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if row["step"] <= step and row["group"] != "average":
+            kept.append(line)
+    draft = path.with_name(f".{path.name}.tmp")
+    draft.write_text("".join(kept), encoding="utf-8")
+    draft.replace(path)
