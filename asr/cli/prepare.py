@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def prepare(
-    corpus: Annotated[str, typer.Argument(help="Which corpus; a name that does not exist lists all that do.")],
+    corpus: Annotated[
+        str,
+        typer.Argument(help="an4, digits, fsdd, librispeech (any tree of its layout) or ljspeech (any folder of its)."),
+    ],
     folders: Annotated[
         list[Path],
         typer.Argument(metavar="[SOURCE] OUT", help="The corpus as published (none for digits), where manifests go."),

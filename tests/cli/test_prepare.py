@@ -47,3 +47,10 @@ def test_a_broken_corpus_is_status_1(asr, calls, tmp_path):
 def test_wrong_words_are_usage(asr, calls, words):
     assert asr("prepare", "digits", *words).status == 2
     assert not calls
+
+
+def test_help_names_every_corpus(asr):
+    from asr.corpora.prepare import CORPORA
+
+    text = asr("prepare", "--help").out
+    assert all(name in text for name in CORPORA)
