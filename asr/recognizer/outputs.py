@@ -31,7 +31,7 @@ def output_path(
     names = chain((audio.stem, audio.name, f"{audio.absolute().parent.name}-{audio.name}"), numbered)
     path = next(out_dir / f"{name}.{format}" for name in names if f"{name}.{format}".casefold() not in used)
     if path.exists() and not overwrite:
-        raise FileExistsError(f"{path}: exists already; remove it, choose another folder, or ask to overwrite")
+        raise FileExistsError(f"{path}: exists already; remove it, choose another folder, or give --overwrite")
     return path
 
 
