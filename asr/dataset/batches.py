@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from asr.audio.read import RATE_HZ, read_audio
+from asr.audio.read import read_audio
 from asr.corpora.manifest import Utterance
 from asr.dataset.plan import BatchPlan, Planned
 from asr.text.tokenizer import Tokenizer
@@ -46,9 +46,7 @@ class Batch:
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "ids"}
 
 
-def collate(
-    utterances: Sequence[Utterance], planned: Sequence[Planned], tokenizer: Tokenizer, rate_hz: int = RATE_HZ
-) -> Batch:
+def collate(utterances: Sequence[Utterance], planned: Sequence[Planned], tokenizer: Tokenizer) -> Batch:
     """Decodes and stacks the utterances that a plan names.
 
     Raises:
