@@ -27,7 +27,6 @@ class LogMel(nn.Module):
         self, n_mels: int = 80, window_s: float = 0.025, hop_s: float = 0.010, floor_db: float = -80.0
     ) -> None:
         super().__init__()
-        self.n_mels = n_mels
         self.floor = 10.0 ** (floor_db / 10.0)
         self.n_hop = round(hop_s * RATE_HZ)
         n_window = round(window_s * RATE_HZ)

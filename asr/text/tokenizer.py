@@ -78,12 +78,8 @@ class Tokenizer:
 
     @classmethod
     def load(cls, path: Path) -> "Tokenizer":
-        """Reads a tokenizer that `save` wrote."""
+        """Reads a file that holds a tokenizer's `model`."""
         return cls(path.read_bytes())
-
-    def save(self, path: Path) -> None:
-        """Writes the tokenizer to a file."""
-        path.write_bytes(self.model)
 
     @property
     def n_tokens(self) -> int:

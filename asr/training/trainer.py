@@ -129,7 +129,7 @@ class Trainer:
 
         Raises:
             KeyboardInterrupt: SIGINT or SIGTERM came; a checkpoint was saved first.
-            TrainingError: The loss is not finite.
+            TrainingError: More than `MAX_SKIPPED` batches gave a gradient that is not finite.
         """
         settings = self.settings
         with RunLog(self.folder, settings.n_steps, self.step) as log, _signals() as stopped:

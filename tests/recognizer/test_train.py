@@ -178,6 +178,19 @@ def test_it_learns(trained: Path, manifest: Path, tmp_path: Path) -> None:
     assert {"train", "dev", "average"} == {row["group"] for row in metrics}
 
 
+def test_the_alarm_rings_for_attention_that_does_not_align_and_not_for_a_model_that_works(
+    trained: Path, manifest: Path, tmp_path: Path
+) -> None:
+    train_recipe(load_recipe(write_recipe(tmp_path / "r.yaml", manifest)), tmp_path / "run")  # twelve steps: no chance
+    alarms = [line for line in (tmp_path / "run" / "train.log").read_text().splitlines() if "ALIGNMENT" in line]
+    assert len(alarms) == 2
+    assert "attention has not learnt to align" in alarms[0]
+    assert "To mend it: give CTC more weight" in alarms[0]
+    last = (trained.parent / "train.log").read_text().partition("step 240  dev")[2]
+    assert last
+    assert "ALIGNMENT" not in last
+
+
 def test_batches_change_no_transcript(trained: Path, manifest: Path) -> None:
     recognizer = asr.Recognizer.load(trained)
     texts = [
