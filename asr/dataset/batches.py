@@ -1,17 +1,15 @@
 """Batches of real audio: utterances decoded, padded and stacked."""
 
-import signal
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from asr.audio.read import read_audio
 from asr.corpora.manifest import Utterance
-from asr.dataset.plan import BatchPlan, Planned
+from asr.dataset.plan import Planned
 from asr.text.tokenizer import Tokenizer
 
 
@@ -27,6 +25,7 @@ class Batch:
         token_lens: (B,) int64.
         speeds: (B,) float64 playing speeds.
         keys: (B,) int64 keys of the utterances' random draws.
+        counts: Whether its loss counts; if not, a rank without utterances of its own keeps the others company.
     """
 
     ids: list[str]
@@ -36,18 +35,22 @@ class Batch:
     token_lens: Tensor
     speeds: Tensor
     keys: Tensor
+    counts: bool = True
 
     def to(self, device: torch.device) -> "Batch":
         """Moves every tensor."""
-        return Batch(self.ids, **{name: value.to(device, non_blocking=True) for name, value in self.tensors().items()})
+        moved = {name: value.to(device, non_blocking=True) for name, value in self.tensors().items()}
+        return replace(self, **moved)
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor by its name."""
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "ids"}
+        return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
 
 
-def collate(utterances: Sequence[Utterance], planned: Sequence[Planned], tokenizer: Tokenizer) -> Batch:
-    """Decodes and stacks the utterances that a plan names.
+def collate(
+    utterances: Sequence[Utterance], planned: Sequence[Planned], tokenizer: Tokenizer, *, counts: bool = True
+) -> Batch:
+    """Decodes and stacks the utterances that a plan names; `counts` as in `Batch`.
 
     Raises:
         AudioError: A file cannot be read any more; the message names it.
@@ -67,6 +70,7 @@ def collate(utterances: Sequence[Utterance], planned: Sequence[Planned], tokeniz
         token_lens,
         torch.tensor([item.speed for item in planned], dtype=torch.float64),
         torch.tensor([item.key for item in planned], dtype=torch.int64),
+        counts,
     )
 
 
@@ -75,34 +79,3 @@ def pad(rows: Sequence[Tensor] | Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
     tensors = [torch.as_tensor(row) for row in rows]
     lens = torch.tensor([len(row) for row in tensors], dtype=torch.int64)
     return torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True), lens
-
-
-class TrainingSteps(Dataset[Batch]):
-    """Item number `step` is that step's batch, so any worker can make it and resuming needs no replay."""
-
-    def __init__(self, utterances: Sequence[Utterance], plan: BatchPlan, tokenizer: Tokenizer) -> None:
-        self.utterances = utterances
-        self.plan = plan
-        self.tokenizer = tokenizer
-
-    def __getitem__(self, step: int) -> Batch:
-        """Decodes the batch of a step."""
-        return collate(self.utterances, self.plan.batch(step), self.tokenizer)
-
-
-def training_loader(steps: TrainingSteps, start: int, end: int, n_workers: int) -> DataLoader[Batch]:
-    """Yields the batches of steps start..end-1 in order, decoded ahead by `n_workers` processes (0: in this one)."""
-    return DataLoader(
-        steps,
-        batch_size=None,
-        sampler=range(start, end),
-        num_workers=n_workers,
-        prefetch_factor=4 if n_workers else None,
-        worker_init_fn=_leave_signals,
-    )
-
-
-def _leave_signals(_worker: int) -> None:
-    """Signals reach every process of the group: the trainer decides what follows, workers end when it does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -13,7 +13,8 @@ from asr.build import (
     pick_device,
 )
 from asr.corpora.manifest import Utterance, read_manifest
-from asr.dataset.batches import Batch, TrainingSteps, collate, training_loader
+from asr.dataset.batches import Batch, collate
+from asr.dataset.steps import TrainingSteps, training_loader
 from asr.dataset.plan import BatchPlan
 from asr.recipe.load import RecipeError, dump_recipe
 from asr.recipe.schema import Recipe

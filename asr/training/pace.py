@@ -23,7 +23,7 @@ class Pace:
         self._wait_s = 0.0
         self._n_steps = 0
 
-    def waiting(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+    def waiting(self, batches: Iterable[list[Batch]]) -> Iterator[list[Batch]]:
         """Passes batches on, and measures how long each was waited for."""
         remaining = iter(batches)
         while True:

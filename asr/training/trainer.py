@@ -121,7 +121,7 @@ class Trainer:
         """Whether the last step was taken already."""
         return self.step >= self.settings.n_steps
 
-    def run(self, loader: Callable[[int, int], Iterable[Batch]]) -> None:
+    def run(self, loader: Callable[[int, int], Iterable[list[Batch]]]) -> None:
         """Trains to the last step, then averages the best models.
 
         Args:
@@ -136,7 +136,7 @@ class Trainer:
             if self.step:
                 log.line(f"resuming at step {self.step} of {settings.n_steps}")
             pace = Pace()
-            for batch in pace.waiting(loader(self.step, settings.n_steps)):
+            for (batch,) in pace.waiting(loader(self.step, settings.n_steps)):
                 sums, gradient_norm = self._train_step(batch.to(self.device))
                 if math.isfinite(gradient_norm):
                     pace.add(batch, sums, gradient_norm)
