@@ -54,6 +54,15 @@ def write_directory(path: Path, files: Mapping[str, Callable[[Path], None]]) -> 
         shutil.rmtree(tmp, ignore_errors=True)
 
 
+def writer(content: bytes) -> Callable[[Path], None]:
+    """What `write_directory` wants for a file that holds `content`."""
+
+    def write(path: Path) -> None:
+        path.write_bytes(content)
+
+    return write
+
+
 def verify_directory(path: Path, *, hashes: bool = True) -> None:
     """Checks a directory against its manifest.
 
