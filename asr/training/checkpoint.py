@@ -2,9 +2,11 @@
 
 A directory is written beside its target, every file is flushed to the disk, a manifest with the size and SHA-256 of
 every file comes last, and a rename makes it visible. Names starting with ``.tmp-`` and ``.old-`` in the same folder
-belong to this module; one process at a time may write into a folder.
+belong to this module. One process at a time may write into a folder; any number may read while it does, since reading
+never changes anything.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -51,7 +53,7 @@ def write_directory(path: Path, files: Mapping[str, Callable[[Path], None]]) -> 
             f"{path}: could not write the checkpoint ({error}); an earlier one is kept as it was"
         ) from error
     finally:
-        shutil.rmtree(tmp, ignore_errors=True)
+        _discard(tmp)
 
 
 def writer(content: bytes) -> Callable[[Path], None]:
@@ -63,12 +65,8 @@ def writer(content: bytes) -> Callable[[Path], None]:
     return write
 
 
-def verify_directory(path: Path, *, hashes: bool = True) -> None:
-    """Checks a directory against its manifest.
-
-    Args:
-        path: A directory written by `write_directory`.
-        hashes: Also compare the SHA-256 of every file; without it only names and sizes.
+def verify_directory(path: Path) -> None:
+    """Checks a directory that `write_directory` wrote against its manifest: names, sizes and SHA-256.
 
     Raises:
         CheckpointError: Every fault found, each with its file: manifest missing or damaged, file missing, extra or
@@ -79,7 +77,7 @@ def verify_directory(path: Path, *, hashes: bool = True) -> None:
         present = {entry.name for entry in path.iterdir()} - {MANIFEST_NAME}
         faults = [f"{path / name}: not listed in {MANIFEST_NAME}" for name in sorted(present - listed.keys())]
         for name, expected in listed.items():
-            fault = _fault(path / name, expected, hashes)
+            fault = _fault(path / name, expected)
             if fault:
                 faults.append(f"{path / name}: {fault}")
     except OSError as error:
@@ -91,11 +89,12 @@ def verify_directory(path: Path, *, hashes: bool = True) -> None:
 def latest_checkpoint(folder: Path, prefix: str = "step-") -> Path | None:
     """Finds the checkpoint to resume from: the highest number after ``prefix`` whose content verifies.
 
-    Damaged checkpoints are skipped with a warning. Returns None when the folder holds no good one.
+    Damaged and unreadable checkpoints are skipped with a warning. One that a killed writer moved aside counts too.
+    Returns None when the folder is missing or holds no good one.
+
+    Raises:
+        CheckpointError: The folder itself cannot be listed, so that nobody knows what it holds.
     """
-    if not folder.is_dir():
-        return None
-    recover(folder)
     for path in reversed(_numbered(folder, prefix)):
         try:
             verify_directory(path)
@@ -109,36 +108,53 @@ def latest_checkpoint(folder: Path, prefix: str = "step-") -> Path | None:
 def prune(folder: Path, keep: int, prefix: str = "step-") -> list[Path]:
     """Removes all but the newest ``keep`` whole checkpoints and returns what was removed.
 
-    A damaged checkpoint never counts towards ``keep``, so it cannot push out a good one.
+    A damaged checkpoint never counts towards ``keep``, so it cannot push out a good one; that takes reading all that
+    are kept. What the disk refuses to remove stays, with a warning: training need not end for that.
+
+    Raises:
+        CheckpointError: The folder cannot be listed.
     """
     if keep < 1:
         raise ValueError(f"keep is {keep}, expected at least 1: without a checkpoint nothing can be resumed")
+    paths = _numbered(folder, prefix)
     n_good = 0
-    removed = []
-    for path in reversed(_numbered(folder, prefix)):
-        if n_good >= keep:
-            doomed = path.rename(folder / f"{_TMP}{path.name}")  # never visible half-removed
-            shutil.rmtree(doomed)
-            removed.append(path)
-            continue
+    while paths and n_good < keep:
         try:
-            verify_directory(path, hashes=False)
+            verify_directory(paths.pop())
         except CheckpointError:
             continue
         n_good += 1
+    removed = []
+    for path in reversed(paths):
+        doomed = folder / f"{_TMP}{path.name}"  # never visible half-removed
+        try:
+            _discard(doomed)
+            path.rename(doomed)
+        except OSError as error:
+            warnings.warn(f"{path}: could not be removed ({error}); remove it by hand", stacklevel=2)
+        else:
+            _discard(doomed)
+            removed.append(path)
     return removed
 
 
 def recover(folder: Path) -> None:
-    """Tidies up after a killed writer: puts back a copy that was moved aside, removes unfinished directories."""
-    for aside in folder.glob(f"{_OLD}*"):
-        target = folder / aside.name.removeprefix(_OLD)
-        if target.exists():
-            shutil.rmtree(aside)
-        else:
-            aside.rename(target)
-    for unfinished in folder.glob(f"{_TMP}*"):
-        shutil.rmtree(unfinished)
+    """Tidies up after a killed writer: puts back a copy that was moved aside, removes unfinished directories.
+
+    For the one process that writes; `write_directory` calls it.
+
+    Raises:
+        OSError: The folder cannot be listed, or a copy cannot be put back; no copy is lost.
+    """
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(_OLD):
+            target = folder / path.name.removeprefix(_OLD)
+            if os.path.lexists(target):
+                _discard(path)
+            else:
+                path.rename(target)
+        elif path.name.startswith(_TMP):
+            _discard(path)
 
 
 def _write_files(folder: Path, files: Mapping[str, Callable[[Path], None]]) -> None:
@@ -155,16 +171,26 @@ def _write_files(folder: Path, files: Mapping[str, Callable[[Path], None]]) -> N
 def _replace(tmp: Path, path: Path) -> None:
     """Renames ``tmp`` to ``path``; a previous ``path`` is removed only once the new one is in place."""
     aside = path.parent / f"{_OLD}{path.name}"
-    if path.exists():
+    replaces = os.path.lexists(path)
+    if replaces:
         path.rename(aside)
     try:
         tmp.rename(path)
     except OSError:
-        if aside.exists():
+        if replaces:
             aside.rename(path)
         raise
     _sync(path.parent)
-    shutil.rmtree(aside, ignore_errors=True)
+    _discard(aside)
+
+
+def _discard(path: Path) -> None:
+    """Removes a directory, a file or a link if the disk lets us; what stays is in nobody's way and is tried again."""
+    with contextlib.suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
@@ -185,7 +211,7 @@ def _manifest_text(files: Mapping[str, Any]) -> str:
     return json.dumps({"files": files, "version": _MANIFEST_VERSION}, indent=1, sort_keys=True) + "\n"
 
 
-def _fault(path: Path, expected: Any, hashes: bool) -> str | None:
+def _fault(path: Path, expected: Any) -> str | None:
     if not isinstance(expected, dict) or expected.keys() != {"sha256", "size"}:
         return f"its entry in {MANIFEST_NAME} is damaged"
     if not path.is_file():
@@ -193,18 +219,25 @@ def _fault(path: Path, expected: Any, hashes: bool) -> str | None:
     size = path.stat().st_size
     if size != expected["size"]:
         return f"is {size} bytes, expected {expected['size']}"
-    if hashes and _sha256(path) != expected["sha256"]:
+    if _sha256(path) != expected["sha256"]:
         return "its SHA-256 differs from the manifest"
     return None
 
 
 def _numbered(folder: Path, prefix: str) -> list[Path]:
-    """Directories called prefix + number, lowest number first."""
-    numbers = {
-        path: int(path.name.removeprefix(prefix))
-        for path in folder.glob(f"{prefix}*")
-        if path.is_dir() and path.name.removeprefix(prefix).isdecimal()
-    }
+    """What is called prefix + number, lowest number first; moved aside only if nothing stands in its place."""
+    try:
+        present = {path.name for path in folder.iterdir()}
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise CheckpointError(f"{folder}: cannot be listed ({error}); make it readable or name another") from error
+    numbers = {}
+    for name in present:
+        place = name.removeprefix(_OLD)
+        digits = place.removeprefix(prefix)
+        if place.startswith(prefix) and digits.isdecimal() and (name == place or place not in present):
+            numbers[folder / name] = int(digits)
     return sorted(numbers, key=numbers.__getitem__)
 
 

@@ -13,7 +13,11 @@ from asr.training.checkpoint import CheckpointError
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Writes tensors as safetensors; equal tensors give equal bytes, and shared memory is stored once per tensor."""
+    """Writes tensors as safetensors; equal tensors give equal bytes, and shared memory is stored once per tensor.
+
+    Raises:
+        CheckpointError: The disk refused; the message names the file and why.
+    """
     seen: set[int] = set()
     plain: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
@@ -21,17 +25,24 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
         storage = value.untyped_storage().data_ptr()
         plain[name] = value.clone() if storage in seen else value
         seen.add(storage)
-    save_file(plain, path)
+    try:
+        path.touch()
+        mode = path.stat().st_mode
+        save_file(plain, path)  # puts a file that only its owner may read in place of ours
+        path.chmod(mode)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: could not be written ({error}); an earlier one is kept as it was") from error
 
 
 def load_tensors(path: Path, device: str | torch.device = "cpu") -> dict[str, Tensor]:
-    """Reads what `save_tensors` wrote.
+    """Reads what `save_tensors` wrote into memory of its own: the file may be removed as soon as this returns.
 
     Raises:
         CheckpointError: The file is missing or is not whole safetensors.
     """
     try:
-        return load_file(path, device=str(device))
+        # load_file maps the file; a file server that loses it would end the process at the next touch of a tensor.
+        return {name: tensor.clone() for name, tensor in load_file(path, device=str(device)).items()}
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: cannot be read as safetensors ({error})") from error
 
@@ -55,6 +66,8 @@ def pack_state(state: Any, name: str = "state") -> tuple[dict[str, Tensor], Any]
         if value is None or isinstance(value, (bool, int, float, str)):
             return value
         if isinstance(value, Tensor):
+            while place in tensors:  # {"a": {"b": x}, "a.b": y}, or the keys 1 and "1"
+                place += "'"
             tensors[place] = value
             return {"tensor": place}
         if isinstance(value, (list, tuple)):
@@ -82,6 +95,10 @@ def unpack_state(tensors: Mapping[str, Tensor], packed: Any) -> Any:
             return tensors[name]
         case {"tuple": list(values)}:
             return tuple(unpack_state(tensors, each) for each in values)
-        case {"dict": list(pairs)}:
+        case {"dict": list(pairs)} if all(_is_pair(pair) for pair in pairs):
             return {key: unpack_state(tensors, value) for key, value in pairs}
     raise CheckpointError(f"stored state is damaged or its tensors are missing at {str(packed)[:80]}")
+
+
+def _is_pair(pair: Any) -> bool:
+    return isinstance(pair, list) and len(pair) == 2 and type(pair[0]) in (str, int)
