@@ -3,13 +3,17 @@
 import errno
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
+from faulty_disk import Turn, dies, fails, in_child, spoilt_calls
 
 from asr.training import checkpoint
 from asr.training.checkpoint import (
@@ -96,34 +100,6 @@ def test_a_full_disk_in_any_file_keeps_the_old(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["best"]
 
 
-@pytest.mark.parametrize("n_calls", range(1, 6))
-def test_a_failing_fsync_keeps_a_good_copy(tmp_path, monkeypatch, n_calls):
-    write(tmp_path / "best", CONTENT)
-    calls = []
-
-    def fsync(handle: int) -> None:
-        calls.append(handle)
-        if len(calls) == n_calls:
-            no_space()
-
-    monkeypatch.setattr(checkpoint.os, "fsync", fsync)
-    with pytest.raises(CheckpointError):
-        write(tmp_path / "best", CONTENT)
-    monkeypatch.undo()
-    recover(tmp_path)
-    verify_directory(tmp_path / "best")
-
-
-def test_a_failing_rename_puts_the_old_back(tmp_path, monkeypatch):
-    write(tmp_path / "best", {"a": b"old"})
-    rename = Path.rename
-    monkeypatch.setattr(Path, "rename", lambda s, t: no_space() if s.name.startswith(".tmp-") else rename(s, t))
-    with pytest.raises(CheckpointError):
-        write(tmp_path / "best", {"a": b"new"})
-    assert (tmp_path / "best" / "a").read_bytes() == b"old"
-    verify_directory(tmp_path / "best")
-
-
 def test_any_other_error_of_a_writer_passes_and_leaves_nothing(tmp_path):
     with pytest.raises(ZeroDivisionError):
         write_directory(tmp_path / "best", {"a": lambda _: 1 // 0})
@@ -164,6 +140,165 @@ def test_prune_keeps_the_newest_good_ones(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "step-3", "step-4", "step-5"]
     with pytest.raises(ValueError, match="at least 1"):
         prune(tmp_path, keep=0)
+
+
+def content_of(path: Path) -> dict[str, bytes]:
+    verify_directory(path)
+    return {file.name: file.read_bytes() for file in path.iterdir() if file.name != "MANIFEST.json"}
+
+
+OLD, NEW, NEXT = ({"a": word * 99, "b": b"b" + word} for word in (b"old", b"new", b"next"))
+
+
+def run_of_three(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in ("step-1", "step-2", "best"):
+        write(folder / name, OLD)
+    return folder
+
+
+def save(path: Path) -> None:
+    write(path, NEW)
+    prune(path.parent, keep=2)
+
+
+def check_what_is_left(folder: Path, name: str, saved: bool) -> None:
+    """After a spoilt save, and after the next one on a sound disk."""
+    latest = latest_checkpoint(folder)
+    if name == "best":
+        assert latest == folder / "step-2"
+        best = folder / "best" if (folder / "best").exists() else folder / ".old-best"
+        assert content_of(best) in ([NEW] if saved else [OLD, NEW])
+    else:
+        assert latest in ([folder / name] if saved else [folder / name, folder / "step-2"])
+        assert content_of(latest) == (NEW if latest.name == name else OLD)
+    write(folder / "step-4", NEXT)
+    assert content_of(folder / "best") in (OLD, NEW)
+    assert content_of(latest_checkpoint(folder)) == NEXT
+    assert not [path.name for path in folder.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.filterwarnings("ignore:.*could not be removed", "ignore:skipping")
+@pytest.mark.parametrize("name", ["step-3", "best"])
+@pytest.mark.parametrize("lasting", [False, True])
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EROFS])
+def test_whichever_call_fails_a_whole_one_is_found(tmp_path, error, lasting, name):
+    outcomes = []
+    while True:
+        folder = run_of_three(tmp_path / "exp")
+        turn = Turn(len(outcomes), fails(error), lasting)
+        saved = False
+        with spoilt_calls(turn), suppress(CheckpointError):
+            save(folder / name)
+            saved = True
+        if not turn.came:
+            break
+        check_what_is_left(folder, name, saved)
+        outcomes.append(saved)
+    assert saved
+    assert len(outcomes) > 40
+    assert {True, False} == set(outcomes)
+
+
+@pytest.mark.parametrize("name", ["step-3", "best"])
+def test_at_whichever_call_a_save_is_killed_a_whole_one_is_found(tmp_path, name):
+    for number in count():
+        folder = run_of_three(tmp_path / "exp")
+
+        def spoilt_save(folder=folder, number=number):
+            with spoilt_calls(Turn(number, dies, lasting=False)):
+                save(folder / name)
+
+        status = in_child(spoilt_save)
+        if status == 0:
+            break
+        assert status == -signal.SIGKILL
+        check_what_is_left(folder, name, saved=False)
+    assert number > 40
+
+
+def test_finding_a_checkpoint_changes_nothing(tmp_path):
+    for step in (1, 2, 3):
+        write(tmp_path / f"step-{step}", CONTENT)
+    (tmp_path / "step-3").rename(tmp_path / ".old-step-3")  # killed between the two renames
+    (tmp_path / ".tmp-step-4").mkdir()  # or still writing
+    before = sorted(tmp_path.rglob("*"))
+    assert latest_checkpoint(tmp_path) == tmp_path / ".old-step-3"
+    assert sorted(tmp_path.rglob("*")) == before
+    recover(tmp_path)
+    assert latest_checkpoint(tmp_path) == tmp_path / "step-3"
+
+
+def unreadable(path: Path, how: str) -> None:
+    path.unlink()
+    if how == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to({"circle of links": path.name, "EIO": "/proc/self/mem"}[how])
+
+
+@pytest.mark.parametrize("how", ["folder", "circle of links", "EIO"])
+@pytest.mark.parametrize("name", ["weights.bin", "MANIFEST.json"])
+def test_an_unreadable_file_leads_to_the_one_before(tmp_path, name, how):
+    for step in (1, 2):
+        write(tmp_path / f"step-{step}", CONTENT)
+    unreadable(tmp_path / "step-2" / name, how)
+    with pytest.warns(UserWarning, match=r"skipping .*step-2"):
+        assert latest_checkpoint(tmp_path) == tmp_path / "step-1"
+
+
+def test_a_file_or_a_dangling_link_called_like_a_checkpoint_is_skipped(tmp_path):
+    write(tmp_path / "step-1", CONTENT)
+    (tmp_path / "step-2").write_text("?")
+    (tmp_path / "step-3").symlink_to("nowhere")
+    with pytest.warns(UserWarning, match="skipping"):
+        assert latest_checkpoint(tmp_path) == tmp_path / "step-1"
+
+
+def test_a_folder_that_cannot_be_listed_is_no_empty_one(tmp_path):
+    write(tmp_path / "step-1", CONTENT)
+    for ask in (latest_checkpoint, lambda folder: prune(folder, keep=1)):
+        with (
+            spoilt_calls(Turn(0, fails(errno.EACCES), lasting=True)),
+            pytest.raises(CheckpointError, match="cannot be listed .*Permission"),
+        ):
+            ask(tmp_path)
+
+
+def test_prune_counts_only_what_still_has_its_bits(tmp_path):
+    for step in range(1, 5):
+        write(tmp_path / f"step-{step}", CONTENT)
+    flipped = tmp_path / "step-4" / "weights.bin"
+    flipped.write_bytes(b"\1" + flipped.read_bytes()[1:])
+    assert prune(tmp_path, keep=2) == [tmp_path / "step-1"]
+
+
+def test_prune_leaves_what_the_disk_will_not_remove_and_says_so(tmp_path, monkeypatch):
+    for step in (1, 2, 3):
+        write(tmp_path / f"step-{step}", CONTENT)
+    monkeypatch.setattr(os, "rename", lambda *_: fails(errno.EROFS)())
+    with pytest.warns(UserWarning, match=r"step-\d: could not be removed .*Read-only"):
+        assert prune(tmp_path, keep=1) == []
+    monkeypatch.undo()
+    (tmp_path / ".tmp-step-1").mkdir()  # of a prune that was killed
+    (tmp_path / ".tmp-step-1" / "half").touch()
+    assert prune(tmp_path, keep=1) == [tmp_path / "step-2", tmp_path / "step-1"]
+    assert [path.name for path in tmp_path.iterdir()] == ["step-3"]
+
+
+def test_links_are_replaced_and_pruned_but_never_followed(tmp_path):
+    write(tmp_path / "elsewhere" / "kept", CONTENT)
+    folder = tmp_path / "exp"
+    folder.mkdir()
+    for name in ("step-1", "best", ".tmp-best", ".old-best"):
+        (folder / name).symlink_to(tmp_path / "elsewhere" / "kept")
+    (folder / ".tmp-file").touch()
+    write(folder / "best", NEW)
+    write(folder / "step-2", NEW)
+    assert prune(folder, keep=1) == [folder / "step-1"]
+    assert sorted(path.name for path in folder.iterdir()) == ["best", "step-2"]
+    assert content_of(folder / "best") == NEW
+    assert content_of(tmp_path / "elsewhere" / "kept") == CONTENT
 
 
 SAVE_LOOP = """

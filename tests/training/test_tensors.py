@@ -3,6 +3,10 @@
 import copy
 import json
 import random
+import resource
+import signal
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -32,6 +36,44 @@ nested = st.recursive(
 def test_any_nested_state_survives_json(state):
     tensors, packed = pack_state(state)
     assert unpack_state(tensors, json.loads(json.dumps(packed))) == state
+
+
+def equal(one, other) -> bool:
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(equal(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(equal, one, other))
+    return one == other
+
+
+@settings(deadline=None)
+@given(
+    st.recursive(
+        st.integers(0, 9).map(lambda number: torch.tensor([number])),
+        lambda inner: (
+            st.lists(inner) | st.dictionaries(st.sampled_from(["a", "b", "a.b", "0", "1", "a'", 0, 1]), inner)
+        ),
+        max_leaves=8,
+    )
+)
+def test_tensors_keep_their_places_whatever_the_keys(state):
+    tensors, packed = pack_state(state)
+    assert equal(state, unpack_state(tensors, json.loads(json.dumps(packed))))
+
+
+words = st.sampled_from(["dict", "tuple", "tensor", "state", "x"])
+json_values = st.recursive(
+    plain | words, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=2), max_leaves=8
+)
+
+
+@settings(deadline=None)
+@given(json_values)
+def test_damaged_json_gives_a_state_or_our_error(packed):
+    with suppress(CheckpointError):
+        unpack_state({"state": torch.ones(1)}, packed)
 
 
 def train(model: nn.Module, optimizer: torch.optim.Optimizer, n_steps: int) -> None:
@@ -110,3 +152,35 @@ def test_a_broken_or_missing_file_is_named(tmp_path: Path):
     for name in ("weights", "absent"):
         with pytest.raises(CheckpointError, match=name):
             load_tensors(tmp_path / name)
+
+
+def test_a_disk_that_refuses_is_our_error_with_its_reason(tmp_path: Path):
+    with pytest.raises(CheckpointError, match=r"absent/weights: could not be written .*No such file"):
+        save_tensors(tmp_path / "absent" / "weights", {"a": torch.ones(3)})
+
+
+def test_a_file_too_large_for_the_disk_is_our_error(tmp_path: Path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(CheckpointError, match=r"weights: could not be written .*File too large"):
+            save_tensors(tmp_path / "weights", {"a": torch.ones(3000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+
+
+def test_whoever_may_read_the_folders_files_may_read_weights(tmp_path: Path):
+    (tmp_path / "plain").touch()
+    save_tensors(tmp_path / "weights", {"a": torch.ones(3)})
+    assert stat.S_IMODE((tmp_path / "weights").stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+
+
+def test_loaded_tensors_need_their_file_no_more(tmp_path: Path):
+    path = tmp_path / "weights"
+    save_tensors(path, {"a": torch.ones(5000)})
+    loaded = load_tensors(path)
+    assert str(path) not in Path("/proc/self/maps").read_text()  # a mapping of a file that goes ends the process
+    path.write_bytes(b"")
+    assert loaded["a"].sum() == 5000
