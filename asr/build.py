@@ -1,22 +1,26 @@
 """From a recipe to objects: the only room that knows both. Field names are constructor arguments."""
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import Any
 
 import torch
 
-from asr.audio.augment import SpecAugment
+from asr.audio.augment import Augmentation, SpecAugment
 from asr.audio.logmel import LogMel
 from asr.corpora.manifest import Utterance
-from asr.dataset.plan import BatchPlan
+from asr.dataset.plan import BatchPlan, StagedPlan
 from asr.models.asr_model import AsrModel
 from asr.models.attention import AdditiveAttention, LocationAttention
 from asr.models.listeners import ConvBlstmListener, PyramidListener
 from asr.models.speller import LstmSpeller
-from asr.recipe.schema import Recipe
+from asr.ranks.group import local_rank
+from asr.recipe.schema import AugmentSection, Recipe
 from asr.recipe.section import Section
 from asr.search.beam import SearchSettings
 from asr.text.tokenizer import Tokenizer
+from asr.training.learner import LearnerSettings
 from asr.training.trainer import TrainerSettings
 
 
@@ -51,29 +55,56 @@ def build_tokenizer(recipe: Recipe, utterances: Sequence[Utterance]) -> Tokenize
     return Tokenizer.train((utterance.text for utterance in utterances), **recipe.tokenizer.model_dump())
 
 
-def build_plan(recipe: Recipe, utterances: Sequence[Utterance]) -> BatchPlan:
-    """Makes the order of training."""
-    data = recipe.data
-    return BatchPlan(
-        utterances, data.batch_s, data.n_buckets, recipe.augment.speeds, data.max_duration_s, recipe.training.seed
-    )
+def build_plan(recipe: Recipe, utterances: Sequence[Utterance], n_tokens: Sequence[int]) -> StagedPlan:
+    """Makes the order of training, stage by stage; `n_tokens` counts the tokens of each utterance."""
+    data, stages = recipe.data, recipe.training.stages
+    parts = [(stage.max_duration_s, (stage.augment or recipe.augment).speeds) for stage in stages]
+    plans = [
+        BatchPlan(
+            utterances,
+            n_tokens,
+            data.batch_s,
+            data.batch_tokens,
+            data.n_buckets,
+            speeds,
+            data.max_duration_s,
+            recipe.training.seed,
+            only_up_to_s,
+        )
+        for only_up_to_s, speeds in [*parts, (None, recipe.augment.speeds)]
+    ]
+    return StagedPlan(plans, [stage.until_step for stage in stages])
 
 
-def build_spec_augment(recipe: Recipe) -> SpecAugment:
-    """Makes the masks for training features."""
-    section = recipe.augment.spec_augment.model_dump(exclude={"from_step"})
-    return SpecAugment(**section, hop_s=recipe.features.hop_s)
+def build_augmentation(section: AugmentSection, hop_s: float) -> Augmentation:
+    """Makes what varies training utterances; `hop_s` seconds from frame to frame."""
+    masks = section.spec_augment
+    return Augmentation(SpecAugment(**masks.model_dump(), hop_s=hop_s) if masks else None)
 
 
-def build_trainer_settings(recipe: Recipe, tokenizer: Tokenizer) -> TrainerSettings:
-    """Gathers what the trainer needs to know."""
-    return TrainerSettings(
-        **recipe.training.model_dump(exclude={"device"}),
-        **recipe.objective.model_dump(),
-        spec_augment_from_step=recipe.augment.spec_augment.from_step,
+def build_augmentation_at(recipe: Recipe) -> Callable[[int], Augmentation]:
+    """Makes what varies the training utterances, stage by stage: a function of the step."""
+    stages = recipe.training.stages
+    sections = [stage.augment or recipe.augment for stage in stages] + [recipe.augment]
+    ends = [stage.until_step for stage in stages]
+    augmentations = [build_augmentation(section, recipe.features.hop_s) for section in sections]
+    return lambda step: augmentations[bisect_right(ends, step)]
+
+
+def build_learner_settings(recipe: Recipe, tokenizer: Tokenizer) -> LearnerSettings:
+    """Gathers what a step needs to know."""
+    names = {field.name for field in fields(LearnerSettings)}
+    return LearnerSettings(
+        **recipe.training.model_dump(include=names),
+        **recipe.objective.model_dump(include=names),
         sos=tokenizer.sos,
         eos=tokenizer.eos,
     )
+
+
+def build_trainer_settings(recipe: Recipe) -> TrainerSettings:
+    """Gathers what the trainer needs to know."""
+    return TrainerSettings(**recipe.training.model_dump(include={field.name for field in fields(TrainerSettings)}))
 
 
 def build_search_settings(recipe: Recipe) -> SearchSettings:
@@ -84,11 +115,15 @@ def build_search_settings(recipe: Recipe) -> SearchSettings:
 def pick_device(name: str) -> torch.device:
     """Turns `auto`, `cpu`, `cuda` or `cuda:N` into a device; auto takes a GPU where there is one.
 
+    Of several processes on a machine, each gets a GPU of its own.
+
     Raises:
         DeviceError: No such device, or a GPU is asked for where torch sees none.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and torch.cuda.is_available():
+        name = f"cuda:{local_rank()}"
     try:
         device = torch.device(name)
     except RuntimeError as error:

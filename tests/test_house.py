@@ -21,6 +21,7 @@ FLOORS = {
     "audio": 2,
     "text": 2,
     "corpora": 2,
+    "ranks": 2,
     "dataset": 3,
     "models": 3,
     "training": 4,
@@ -119,13 +120,13 @@ def test_functions_take_few_arguments():
 
 @pytest.mark.parametrize("path", RECIPES, ids=name_of)
 def test_a_shipped_recipe_loads_and_builds(path):
-    from asr.build import build_model, build_search_settings, build_spec_augment
+    from asr.build import build_augmentation_at, build_model, build_search_settings
 
     recipe = load_recipe(path, ["training.device=cpu"])
     model = build_model(recipe, n_tokens=30)
     assert sum(weights.numel() for weights in model.parameters()) > 0
     build_search_settings(recipe)
-    build_spec_augment(recipe)
+    build_augmentation_at(recipe)(0)
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=name_of)

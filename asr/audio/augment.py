@@ -33,6 +33,27 @@ def perturbed_lens(sample_lens: Tensor, speeds: Tensor) -> Tensor:
     return (sample_lens * 100 + percent - 1) // percent
 
 
+class Augmentation:
+    """All that varies training utterances, in its order: speed, then masks.
+
+    Args:
+        spec_augment: Masks over features; None for none.
+    """
+
+    def __init__(self, spec_augment: "SpecAugment | None") -> None:
+        self.spec_augment = spec_augment
+
+    def on_samples(
+        self, samples: Tensor, sample_lens: Tensor, speeds: Tensor, keys: Tensor, noise: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Varies samples (B, N) and sample_lens (B,); speeds, keys and noise as in a batch."""
+        return perturb_speed(samples, sample_lens, speeds)
+
+    def on_features(self, features: Tensor, frame_lens: Tensor, keys: Tensor) -> Tensor:
+        """Varies features (B, T, M) of frame_lens (B,)."""
+        return self.spec_augment(features, frame_lens, keys) if self.spec_augment else features
+
+
 class SpecAugment:
     """Masks bands of mel bins and spans of time with the mean, zero (Park et al. 2019), adaptively (Park et al. 2020).
 

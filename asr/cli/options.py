@@ -11,3 +11,5 @@ Search = Annotated[
     typer.Option(metavar="KEY=VALUE", help="A change to the recipe's search section, such as beam_size=5; repeatable."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; auto takes a GPU where there is one.")]
+
+DECODING_TIMEOUT_S = 600.0  # with several processes: no batch takes longer to decode

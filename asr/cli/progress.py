@@ -9,8 +9,14 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 @contextmanager
-def progress_bar(name: str) -> Iterator[Callable[[int, int], None]]:
-    """Shows a bar while the block runs, or a line now and then where there is no terminal; yields (done, total)."""
+def progress_bar(name: str, shown: bool = True) -> Iterator[Callable[[int, int], None]]:
+    """Shows a bar while the block runs, or a line now and then where there is no terminal; yields (done, total).
+
+    Of several processes that share the work, one has it `shown`.
+    """
+    if not shown:
+        yield lambda done, total: None
+        return
     if not sys.stderr.isatty():
         yield _lines(name)
         return

@@ -20,6 +20,10 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Take a few steps, tell size, memory and time, and keep nothing.")
     ] = False,
+    deterministic: Annotated[
+        bool,
+        typer.Option("--deterministic", help="Only operations that give the same bits each time, where there are any."),
+    ] = False,
 ) -> None:
     """Train a recipe; the same command again goes on where it was interrupted.
 
@@ -30,6 +34,7 @@ def train(
       asr train recipes/digits/las.yaml
       asr train recipes/an4/las.yaml --dry-run
       asr train recipes/an4/las.yaml training.seed=2 "data.dev=[a.jsonl, b.jsonl]" --out exp/an4-seed2
+      torchrun --nproc-per-node 8 -m asr train recipes/an4/las.yaml
     """
     from asr.recipe.load import load_recipe
 
@@ -42,14 +47,20 @@ def train(
         typer.echo(measure(loaded, folder).report)
         return
 
+    from asr.ranks.group import join_ranks
     from asr.recognizer.train import train_recipe
+    from asr.training.determinism import be_deterministic
 
+    if deterministic:
+        be_deterministic()
     try:
-        model = train_recipe(loaded, folder)
+        with join_ranks(loaded.training.rank_timeout_s) as ranks:
+            model = train_recipe(loaded, folder, ranks)
     except KeyboardInterrupt:
         typer.echo(f"asr: interrupted; the same command goes on from the last checkpoint in {folder}", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    typer.echo(f"model: {model}")
+    if ranks.is_first:
+        typer.echo(f"model: {model}")
 
 
 def default_folder(recipe: Path) -> Path:

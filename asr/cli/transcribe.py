@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from asr.cli.errors import DONE, SOME_FAILED, in_words, is_for_users
-from asr.cli.options import Device, ModelFolder, Search
+from asr.cli.options import DECODING_TIMEOUT_S, Device, ModelFolder, Search
 
 if TYPE_CHECKING:
     from asr.recognizer.recognizer import Recognizer
@@ -35,44 +35,73 @@ def transcribe(
     Examples:
       asr transcribe --model exp/digits/best recording.flac
       asr transcribe --model exp/an4/best --format srt --out-dir subtitles *.wav
+      torchrun --nproc-per-node 8 -m asr transcribe --model exp/an4/best --out-dir text *.wav
     """
+    from asr.ranks.group import join_ranks
     from asr.recognizer.formats import JOINABLE
     from asr.recognizer.recognizer import Recognizer
 
     if out_dir is None and len(audio) > 1 and format not in JOINABLE:
         raise typer.BadParameter(f"several recordings as {format} need --out-dir; {', '.join(sorted(JOINABLE))} do not")
-    recognizer = Recognizer.load(model, device=device, search=search or ())
-    output = _Output(format, out_dir, overwrite)
     status = DONE
-    for path in audio:
-        try:
-            output.write(path, recognizer)
-        except Exception as error:
-            if not is_for_users(error) or isinstance(error, BrokenPipeError):  # nobody reads on: `asr … | head`
-                raise
-            typer.echo(in_words(error), err=True)
-            status = SOME_FAILED
+    with join_ranks(DECODING_TIMEOUT_S) as ranks:
+        output = _Output(Recognizer.load(model, device=device, search=search or ()), format, out_dir, overwrite)
+        for start in range(0, len(audio), ranks.n_ranks):
+            together = [(path, output.place(path)) for path in audio[start : start + ranks.n_ranks]]
+            ranks.at(start, "validating", [str(path) for path, _ in ranks.share(together)])
+            results = ranks.in_order([output.text(path, place) for path, place in ranks.share(together)])
+            for (_, place), result in zip(together, results, strict=True):
+                if "fault" in result:
+                    status = SOME_FAILED
+                if ranks.is_first:
+                    output.write(place, result)
     raise typer.Exit(status)
 
 
 class _Output:
     """Where transcripts go: the terminal, or files of which none replaces another of the same run."""
 
-    def __init__(self, format: Format, folder: Path | None, overwrite: bool) -> None:
+    def __init__(self, recognizer: "Recognizer", format: Format, folder: Path | None, overwrite: bool) -> None:
+        self.recognizer = recognizer
         self.format: Format = format
         self.folder = folder
         self.overwrite = overwrite
         self.taken: list[Path] = []
 
-    def write(self, audio: Path, recognizer: "Recognizer") -> None:
-        """Transcribes one recording and writes its text; the place is sought first, so that no work is in vain."""
-        from asr.recognizer.formats import render
-        from asr.recognizer.outputs import output_path, write_output
+    def place(self, audio: Path) -> Path | str | None:
+        """Seeks a file's place before its transcript, so that no work is in vain: a path, or why there is none."""
+        from asr.recognizer.outputs import output_path
 
         if self.folder is None:
-            typer.echo(render(recognizer.transcribe(audio), self.format), nl=False)
-            return
-        path = output_path(self.folder, audio, self.format, self.taken, overwrite=self.overwrite)
+            return None
+        try:
+            path = output_path(self.folder, audio, self.format, self.taken, overwrite=self.overwrite)
+        except OSError as error:
+            return in_words(error)
         self.taken.append(path)
-        write_output(path, render(recognizer.transcribe(audio), self.format))
-        typer.echo(path)
+        return path
+
+    def text(self, audio: Path, place: Path | str | None) -> dict[str, str]:
+        """The rendered transcript, or the fault."""
+        from asr.recognizer.formats import render
+
+        if isinstance(place, str):
+            return {"fault": place}
+        try:
+            return {"text": render(self.recognizer.transcribe(audio), self.format)}
+        except Exception as error:
+            if not is_for_users(error):
+                raise
+            return {"fault": in_words(error)}
+
+    def write(self, place: Path | str | None, result: dict[str, str]) -> None:
+        """Tells a fault, or writes a transcript to its place."""
+        from asr.recognizer.outputs import write_output
+
+        if "fault" in result:
+            typer.echo(result["fault"], err=True)
+        elif isinstance(place, Path):
+            write_output(place, result["text"])
+            typer.echo(place)
+        else:
+            typer.echo(result["text"], nl=False)

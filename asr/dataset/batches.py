@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ class Batch:
         token_lens: (B,) int64.
         speeds: (B,) float64 playing speeds.
         keys: (B,) int64 keys of the utterances' random draws.
+        noise: (B, N') float32 recordings to be mixed in; N' = 0 where there is none.
         counts: Whether its loss counts; if not, a rank without utterances of its own keeps the others company.
     """
 
@@ -35,11 +37,12 @@ class Batch:
     token_lens: Tensor
     speeds: Tensor
     keys: Tensor
+    noise: Tensor
     counts: bool = True
 
     def to(self, device: torch.device) -> "Batch":
         """Moves every tensor."""
-        moved = {name: value.to(device, non_blocking=True) for name, value in self.tensors().items()}
+        moved: dict[str, Any] = {name: value.to(device, non_blocking=True) for name, value in self.tensors().items()}
         return replace(self, **moved)
 
     def tensors(self) -> dict[str, Tensor]:
@@ -70,6 +73,7 @@ def collate(
         token_lens,
         torch.tensor([item.speed for item in planned], dtype=torch.float64),
         torch.tensor([item.key for item in planned], dtype=torch.int64),
+        torch.zeros(len(chosen), 0),
         counts,
     )
 

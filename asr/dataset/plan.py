@@ -1,17 +1,26 @@
 """Which utterances make up which step: a pure function of (manifest, seed, step).
 
 Utterances are sorted by duration into buckets of about equal seconds. A bucket's batches are as even as possible and
-hold at most `batch_s` padded seconds, so their number is the same in every epoch, a step knows its epoch by one
-division, and the position of a run is one integer.
+hold at most `batch_s` padded seconds and `batch_tokens` padded tokens, so their number is the same in every epoch, a
+step knows its epoch by one division, and the position of a run is one integer.
+
+How many processes share a step is not the plan's affair: a batch comes longest first and is dealt out like cards
+(`asr.dataset.steps`), so every process takes the same number of steps, and the run is the same on any number of them.
 """
 
+import hashlib
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asr.corpora.manifest import Utterance
-from asr.dataset.draws import draw_key, generator
+from asr.dataset.draws import draw_key
+
+Indices = NDArray[np.int64]
 
 
 class DataError(ValueError):
@@ -32,11 +41,14 @@ class BatchPlan:
 
     Args:
         utterances: The training set.
+        n_tokens: Tokens of each.
         batch_s: Padded seconds a batch may hold, after speed perturbation.
+        batch_tokens: Padded tokens a batch may hold; None does not bound them.
         n_buckets: Groups of similar duration that batches are drawn from.
         speeds: Playing speeds, drawn evenly per utterance and epoch.
         max_duration_s: Longest utterance allowed.
         seed: Of the run.
+        only_up_to_s: Leave longer utterances out of this plan; None takes all.
 
     Raises:
         DataError: No utterance, or some longer than `max_duration_s`.
@@ -45,26 +57,35 @@ class BatchPlan:
     def __init__(
         self,
         utterances: Sequence[Utterance],
+        n_tokens: Sequence[int],
         batch_s: float,
+        batch_tokens: int | None,
         n_buckets: int,
         speeds: Sequence[float],
         max_duration_s: float,
         seed: int,
+        only_up_to_s: float | None = None,
     ) -> None:
-        _check(utterances, max_duration_s)
-        self.ids = [utterance.id for utterance in utterances]
+        self.utterances = utterances
         self.speeds = tuple(speeds)
         self.seed = seed
-        durations = [utterance.duration_s / min(speeds) for utterance in utterances]
-        self.buckets = _buckets(durations, n_buckets)
-        self.n_batches = [_n_batches([durations[index] for index in bucket], batch_s) for bucket in self.buckets]
+        self.seconds = np.fromiter((each.duration_s for each in utterances), np.float64, len(utterances))
+        _check(utterances, self.seconds, max_duration_s, only_up_to_s)
+        played_s, tokens = self.seconds / min(speeds), np.asarray(n_tokens, dtype=np.int64)
+        self.buckets = _buckets(self.seconds, n_buckets, only_up_to_s)
+        self.n_batches = [
+            max(_n_batches(played_s[bucket], batch_s), _n_batches(tokens[bucket], batch_tokens or np.inf))
+            for bucket in self.buckets
+        ]
         self.steps_per_epoch = sum(self.n_batches)
         self._epoch = lru_cache(maxsize=2)(self._plan_epoch)
 
     def batch(self, step: int) -> list[Planned]:
-        """Names the utterances of optimizer step 0, 1, 2, …"""
+        """Names the utterances of optimizer step 0, 1, 2, …, longest first."""
         epoch, position = divmod(step, self.steps_per_epoch)
-        return [self._planned(index, epoch) for index in self._epoch(epoch)[position]]
+        batch = self._epoch(epoch)[position]
+        longest_first = batch[np.argsort(-self.seconds[batch], kind="stable")]
+        return [self._planned(int(index), epoch) for index in longest_first]
 
     def heaviest(self, weights: Sequence[float]) -> list[Planned]:
         """Names a batch as heavy as any that may come, for a trial before the first step.
@@ -73,24 +94,62 @@ class BatchPlan:
             weights: What an utterance weighs, such as its seconds or its tokens; a batch weighs its size times its
                 heaviest.
         """
+        column = np.asarray(weights, dtype=np.float64)
         sizes = [-(-len(bucket) // n) for bucket, n in zip(self.buckets, self.n_batches, strict=True)]
-        heavy_first = [sorted(bucket, key=lambda index: (-weights[index], index)) for bucket in self.buckets]
-        worst = max(range(len(sizes)), key=lambda rank: sizes[rank] * weights[heavy_first[rank][0]])
-        chosen = heavy_first[worst][: sizes[worst]]
-        return [Planned(index, min(self.speeds), draw_key(self.seed, "trial", self.ids[index])) for index in chosen]
+        worst = max(range(len(sizes)), key=lambda rank: sizes[rank] * column[self.buckets[rank]].max())
+        bucket = self.buckets[worst]
+        chosen = bucket[np.argsort(-column[bucket], kind="stable")][: sizes[worst]]
+        slowest = min(self.speeds)
+        return [Planned(int(i), slowest, draw_key(self.seed, "trial", self.utterances[int(i)].id)) for i in chosen]
 
-    def _plan_epoch(self, epoch: int) -> list[list[int]]:
-        draws = generator(self.seed, epoch, "order")
-        batches = []
+    def _plan_epoch(self, epoch: int) -> list[Indices]:
+        # numpy promises that this generator's streams never change; those of its newer ones may.
+        draws = np.random.RandomState(draw_key(self.seed, epoch, "order") % 2**32)
+        batches: list[Indices] = []
         for bucket, n_batches in zip(self.buckets, self.n_batches, strict=True):
-            order = draws.sample(bucket, len(bucket))
+            order = draws.permutation(bucket)
             batches += [order[start::n_batches] for start in range(n_batches)]
-        draws.shuffle(batches)
-        return batches
+        return [batches[position] for position in draws.permutation(len(batches))]
 
     def _planned(self, index: int, epoch: int) -> Planned:
-        key = draw_key(self.seed, epoch, self.ids[index])
+        key = draw_key(self.seed, epoch, self.utterances[index].id)
         return Planned(index, self.speeds[key % len(self.speeds)], key)
+
+
+class StagedPlan:
+    """Plans one after the other.
+
+    Args:
+        plans: One per stage.
+        ends: The step at which each stage but the last ends.
+    """
+
+    def __init__(self, plans: Sequence[BatchPlan], ends: Sequence[int]) -> None:
+        self.plans = list(plans)
+        self.ends = list(ends)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Of the last stage."""
+        return self.plans[-1].steps_per_epoch
+
+    def batch(self, step: int) -> list[Planned]:
+        """Names the utterances of a step; each stage counts its epochs from its own first step."""
+        stage = bisect_right(self.ends, step)
+        return self.plans[stage].batch(step - ([0, *self.ends][stage]))
+
+    def heaviest(self, weights: Sequence[float]) -> list[Planned]:
+        """As `BatchPlan.heaviest`, over all stages."""
+        batches = [plan.heaviest(weights) for plan in self.plans]
+        return max(batches, key=lambda batch: len(batch) * max(weights[item.index] for item in batch))
+
+
+def fingerprint(utterances: Sequence[Utterance]) -> str:
+    """SHA-256 of what the order of training and its targets depend on: ids, durations and texts, in order."""
+    digest = hashlib.sha256()
+    for each in utterances:
+        digest.update(f"{each.id}\x1f{each.duration_s!r}\x1f{each.text}\x1e".encode())
+    return digest.hexdigest()
 
 
 def in_order(utterances: Sequence[Utterance], batch_s: float) -> list[list[int]]:
@@ -106,34 +165,36 @@ def in_order(utterances: Sequence[Utterance], batch_s: float) -> list[list[int]]
     return batches
 
 
-def _check(utterances: Sequence[Utterance], max_duration_s: float) -> None:
-    if not utterances:
+def _check(
+    utterances: Sequence[Utterance], seconds: NDArray[np.float64], max_duration_s: float, only_up_to_s: float | None
+) -> None:
+    if not len(utterances):
         raise DataError("no utterance to train on: the manifests under data.train are empty")
-    long = [
-        f"{utterance.id} ({utterance.duration_s:.1f} s)"
-        for utterance in utterances
-        if utterance.duration_s > max_duration_s
-    ]
-    if long:
+    long = np.flatnonzero(seconds > max_duration_s)
+    if len(long):
+        named = ", ".join(f"{utterances[int(i)].id} ({seconds[i]:.1f} s)" for i in long[:5])
         raise DataError(
             f"{len(long)} utterances are longer than data.max_duration_s = {max_duration_s:g}: "
-            f"{', '.join(long[:5])}{' …' if len(long) > 5 else ''}; raise the limit or cut them"
+            f"{named}{' …' if len(long) > 5 else ''}; raise the limit or cut them"
+        )
+    if only_up_to_s is not None and seconds.min() > only_up_to_s:
+        raise DataError(
+            f"a stage has max_duration_s = {only_up_to_s:g}, but the shortest utterance takes {seconds.min():.1f} s"
         )
 
 
-def _buckets(durations: Sequence[float], n_buckets: int) -> list[list[int]]:
+def _buckets(seconds: NDArray[np.float64], n_buckets: int, only_up_to_s: float | None) -> list[Indices]:
     """Splits indices, sorted by duration, into groups of about equal total duration."""
-    order = sorted(range(len(durations)), key=lambda index: (durations[index], index))
-    total, reached, bounds = sum(durations), 0.0, [0]
-    for position, index in enumerate(order, 1):
-        reached += durations[index]
-        if reached >= total * len(bounds) / n_buckets - 1e-6 and position < len(order):
-            bounds.append(position)
-    bounds.append(len(order))
-    return [order[start:end] for start, end in pairwise(bounds) if end > start]
+    order = np.argsort(seconds, kind="stable")
+    if only_up_to_s is not None:
+        order = order[seconds[order] <= only_up_to_s]
+    reached = np.cumsum(seconds[order])
+    bounds = np.searchsorted(reached, reached[-1] * np.arange(1, n_buckets) / n_buckets - 1e-6) + 1
+    return [bucket for bucket in np.split(order, np.unique(bounds.clip(max=len(order)))) if len(bucket)]
 
 
-def _n_batches(durations: Sequence[float], batch_s: float) -> int:
-    """Fewest even batches of a bucket such that none exceeds `batch_s` (one utterance always fits)."""
-    largest = max(1, int(batch_s / max(durations)))
-    return -(-len(durations) // largest)
+def _n_batches(weights: NDArray[np.float64] | Indices, budget: float) -> int:
+    """Fewest even batches of a bucket such that none exceeds a budget (one utterance always fits)."""
+    heaviest = float(weights.max())
+    largest = max(1, int(min(budget / heaviest, len(weights)))) if heaviest else len(weights)
+    return -(-len(weights) // largest)

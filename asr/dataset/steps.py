@@ -7,7 +7,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from asr.corpora.manifest import Utterance
 from asr.dataset.batches import Batch, collate
-from asr.dataset.plan import BatchPlan
+from asr.dataset.plan import Planned, StagedPlan
 from asr.text.tokenizer import Tokenizer
 
 
@@ -29,7 +29,7 @@ class TrainingSteps(Dataset[list[Batch]]):
     def __init__(
         self,
         utterances: Sequence[Utterance],
-        plan: BatchPlan,
+        plan: StagedPlan,
         tokenizer: Tokenizer,
         rank: int = 0,
         n_ranks: int = 1,
@@ -43,8 +43,11 @@ class TrainingSteps(Dataset[list[Batch]]):
         self.n_micro = n_micro
 
     def __getitem__(self, step: int) -> list[Batch]:
-        """Decodes a step's micro-batches; one without utterances holds the step's first, which then counts nothing."""
-        planned = self.plan.batch(step)
+        """Decodes this rank's micro-batches of a step."""
+        return self.share(self.plan.batch(step))
+
+    def share(self, planned: Sequence[Planned]) -> list[Batch]:
+        """Decodes this rank's micro-batches of a batch; one without utterances gets the first, which counts nothing."""
         n_shares = self.n_ranks * self.n_micro
         shares = [planned[self.rank + self.n_ranks * micro :: n_shares] for micro in range(self.n_micro)]
         return [collate(self.utterances, share or planned[:1], self.tokenizer, counts=bool(share)) for share in shares]

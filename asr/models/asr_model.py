@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from asr.audio.logmel import LogMel
@@ -56,7 +57,8 @@ class AsrModel(nn.Module):
 
     def ctc_log_probs(self, states: Tensor) -> Tensor:
         """States (B, S, D) -> log-probabilities (B, S, V) of each token or blank at each state."""
-        return self.ctc_head(states).float().log_softmax(-1)
+        logits = self.ctc_head(states)
+        return logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
 
     def forward(self, features: Tensor, frame_lens: Tensor, history: Tensor, sampling: float = 0.0) -> Outputs:
         """A training pass.

@@ -43,7 +43,8 @@ def joint_loss(
     """
     targets = F.pad(tokens, (0, 1)).scatter(1, token_lens[:, None], eos)
     valid = length_mask(token_lens + 1, targets.shape[1])
-    logits = outputs.logits[valid].float()
+    logits = outputs.logits[valid]
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     attention = F.cross_entropy(logits, targets[valid], label_smoothing=label_smoothing, reduction="sum")
     ctc = F.ctc_loss(
         outputs.ctc_log_probs.transpose(0, 1),

@@ -3,6 +3,7 @@
 `asr.recipe.load.load_recipe` makes it from YAML. Counts are `n_*`, widths `d_*`, times in seconds `*_s`.
 """
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -30,6 +31,9 @@ class DataSection(Section):
     )
     language: Annotated[str, Field(min_length=2)] = Field("en", description="ISO 639 code, reported with transcripts")
     batch_s: Seconds = Field(100.0, description="audio per training batch, padding included, in seconds")
+    batch_tokens: Count | None = Field(
+        None, description="tokens per training batch, padding included; null bounds batches by their audio alone"
+    )
     n_buckets: Count = Field(8, description="groups of similar duration from which batches are drawn")
     n_workers: CountOrNone = Field(1, description="processes that decode audio; 0 decodes in the training process")
     max_duration_s: Seconds = Field(
@@ -78,7 +82,6 @@ class BpeTokenizer(Section):
 class SpecAugmentSection(Section):
     """Masks over frequency and time in training; time masks grow with the utterance (Park et al. 2019, 2020)."""
 
-    from_step: CountOrNone = Field(0, description="first step that masks anything")
     n_freq_masks: CountOrNone = Field(2, description="frequency masks per utterance")
     max_freq_bins: CountOrNone = Field(27, description="widest frequency mask, in mel bins")
     time_masks_per_s: Annotated[float, Field(ge=0, le=100)] = Field(
@@ -94,7 +97,19 @@ class AugmentSection(Section):
     speeds: Annotated[tuple[Speed, ...], Field(min_length=1)] = Field(
         (0.9, 1.0, 1.1), description="speed factors, one drawn per utterance and epoch; [1.0] changes nothing"
     )
-    spec_augment: SpecAugmentSection = Field(SpecAugmentSection(), description="masks over the features")
+    spec_augment: SpecAugmentSection | None = Field(
+        SpecAugmentSection(), description="masks over the features; null for none"
+    )
+
+
+class StageSection(Section):
+    """An early part of a run that differs from the rest, such as clean speech first, or short utterances first."""
+
+    until_step: Count = Field(description="the step at which this part ends")
+    max_duration_s: Seconds | None = Field(
+        None, description="longest utterance of this part, in seconds; null takes them all"
+    )
+    augment: AugmentSection | None = Field(None, description="instead of the recipe's own; null keeps that")
 
 
 class ObjectiveSection(Section):
@@ -125,12 +140,36 @@ class TrainingSection(Section):
     average_best: Count = Field(
         5, description="best validations of the second half of the run whose weights are averaged at its end"
     )
+    stages: tuple[StageSection, ...] = Field(
+        (), description="early parts of the run that differ from the rest, in the order of their until_step"
+    )
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="decay of a running mean of the weights, which is then validated and kept; null for none"
+    )
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32", description="of matrix products, convolutions and LSTMs; bf16 leaves weights, sums and losses in fp32"
+    )
+    n_micro_batches: Count = Field(
+        1, description="parts that each process cuts its share of a batch into, to fit its memory; the gradient is one"
+    )
+    rank_timeout_s: Annotated[float, Field(ge=5)] = Field(
+        45.0, description="with several processes: seconds without progress after which all stop and name the culprit"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train; auto takes a GPU if it can")
 
     @model_validator(mode="after")
     def _warmup_ends(self) -> Self:
         if self.warmup_steps > self.n_steps:
             raise ValueError(f"warmup_steps = {self.warmup_steps}: expected at most n_steps = {self.n_steps}")
+        return self
+
+    @model_validator(mode="after")
+    def _stages_follow_each_other(self) -> Self:
+        ends = [0, *(stage.until_step for stage in self.stages), self.n_steps]
+        if any(end >= after for end, after in pairwise(ends)):
+            raise ValueError(
+                f"stages end at steps {ends[1:-1]}: expected rising numbers below n_steps = {self.n_steps}"
+            )
         return self
 
 
@@ -166,9 +205,15 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _masks_fit(self) -> Self:
-        widest, n_mels = self.augment.spec_augment.max_freq_bins, self.features.n_mels
-        if widest > n_mels:
-            raise ValueError(
-                f"augment.spec_augment.max_freq_bins = {widest}: expected at most features.n_mels = {n_mels}"
-            )
+        places = {"augment": self.augment}
+        for number, stage in enumerate(self.training.stages):
+            if stage.augment:
+                places[f"training.stages.{number}.augment"] = stage.augment
+        for place, section in places.items():
+            widest = section.spec_augment.max_freq_bins if section.spec_augment else 0
+            if widest > self.features.n_mels:
+                raise ValueError(
+                    f"{place}.spec_augment.max_freq_bins = {widest}: expected at most features.n_mels = "
+                    f"{self.features.n_mels}"
+                )
         return self

@@ -1,15 +1,17 @@
 """How many words does a model get wrong on a test set?"""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from asr.corpora.manifest import read_manifest
+from asr.corpora.manifest import Utterance, read_manifest
+from asr.ranks.group import Ranks
 from asr.recognizer.decode import decode
 from asr.recognizer.recognizer import Recognizer
 from asr.scoring.corpus import CorpusScore, score
 from asr.scoring.report import wer_line, write_report
+from asr.search.hypothesis import Hypothesis
 from asr.text.normalize import normalize
 
 
@@ -52,6 +54,7 @@ def evaluate(
     out: Path | None = None,
     *,
     batch_s: float | None = None,
+    ranks: Ranks | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
     """Transcribes a test set and scores it, normalised references against normalised hypotheses, joined by id.
@@ -61,20 +64,16 @@ def evaluate(
         manifest: The test set.
         out: Folder for results.json, hyp.trn, ref.trn and wer.txt; None writes nothing.
         batch_s: Padded seconds per batch; None takes the recipe's. Transcripts do not depend on it.
-        progress: Told (utterances done, all of them).
+        ranks: The processes that share the work; the first writes, all get the result. None for this one alone.
+        progress: Told (utterances done, all of this process's).
 
     Raises:
         ManifestError, AudioError, ScoringError: See there.
     """
+    ranks = ranks or Ranks()
     utterances = read_manifest(manifest)
     start = time.perf_counter()
-    hypotheses = decode(
-        recognizer.model,
-        utterances,
-        recognizer.search,
-        batch_s or recognizer.recipe.search.batch_s,
-        progress,
-    )
+    hypotheses = _decode(recognizer, utterances, batch_s or recognizer.recipe.search.batch_s, ranks, progress)
     wall_s = time.perf_counter() - start
     texts = [normalize(recognizer.tokenizer.decode(hypothesis.tokens)) for hypothesis in hypotheses]
     scored = score(
@@ -88,10 +87,30 @@ def evaluate(
         wall_s,
         sum(hypothesis.finish == "max_length" for hypothesis in hypotheses),
     )
-    if out is not None:
+    if out is not None and ranks.is_first:
         about = {"manifest": str(manifest), "search": asdict(recognizer.settings), "wall_s": wall_s}
         write_report(out, scored, {**about, "audio_s": found.audio_s})
     return found
+
+
+def _decode(
+    recognizer: Recognizer,
+    utterances: Sequence[Utterance],
+    batch_s: float,
+    ranks: Ranks,
+    progress: Callable[[int, int], None],
+) -> list[Hypothesis]:
+    """Every rank decodes its share; all get all hypotheses, in the order of the utterances."""
+    mine = ranks.share(utterances)
+
+    def tell(done: int, total: int) -> None:
+        ranks.at(done, "validating")
+        progress(done, total)
+
+    tell(0, len(mine))
+    found = decode(recognizer.model, mine, recognizer.search, batch_s, tell)
+    rows = ranks.in_order([asdict(hypothesis) for hypothesis in found])
+    return [Hypothesis(**{**row, "tokens": tuple(row["tokens"])}) for row in rows]
 
 
 def _percent(rate: float) -> str:

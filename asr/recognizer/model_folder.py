@@ -8,9 +8,9 @@ from asr.models.asr_model import AsrModel
 from asr.recipe.load import load_recipe
 from asr.recipe.schema import Recipe
 from asr.text.tokenizer import Tokenizer
+from asr.training.candidates import MODEL_FILE
 from asr.training.checkpoint import CheckpointError, verify_directory
 from asr.training.tensors import load_tensors
-from asr.training.trainer import MODEL_FILE
 
 RECIPE_FILE = "recipe.yaml"
 TOKENIZER_FILE = "tokenizer.model"

@@ -1,26 +1,31 @@
 """From a recipe to a trained model in a folder."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from asr.build import (
+    build_augmentation_at,
+    build_learner_settings,
     build_model,
     build_plan,
-    build_spec_augment,
     build_tokenizer,
     build_trainer_settings,
     pick_device,
 )
 from asr.corpora.manifest import Utterance, read_manifest
-from asr.dataset.batches import Batch, collate
+from asr.dataset.batches import Batch
+from asr.dataset.plan import StagedPlan, fingerprint
 from asr.dataset.steps import TrainingSteps, training_loader
-from asr.dataset.plan import BatchPlan
+from asr.ranks.group import Ranks
 from asr.recipe.load import RecipeError, dump_recipe
 from asr.recipe.schema import Recipe
 from asr.recognizer.model_folder import RECIPE_FILE, TOKENIZER_FILE
 from asr.recognizer.validate import Validator
 from asr.text.tokenizer import Tokenizer
+from asr.training.floor import Floor, forward_flop, matmul_rate
 from asr.training.trainer import Trainer
 
 
@@ -28,24 +33,40 @@ from asr.training.trainer import Trainer
 class Experiment:
     """What a recipe and a folder amount to: data in order, and a trainer that stands where the folder's run stands."""
 
-    train: list[Utterance]
+    recipe: Recipe
+    train: Sequence[Utterance]
     tokenizer: Tokenizer
-    plan: BatchPlan
+    n_tokens: Sequence[int]
+    plan: StagedPlan
+    steps: TrainingSteps
     trainer: Trainer
+    ranks: Ranks
 
     def heaviest(self) -> list[Batch]:
-        """The batches with the most seconds and with the most tokens that a run may meet."""
+        """This rank's share of the batches with the most seconds and with the most tokens that a run may meet."""
         seconds = [utterance.duration_s for utterance in self.train]
-        tokens = [float(len(self.tokenizer.encode(utterance.text))) for utterance in self.train]
-        return [collate(self.train, self.plan.heaviest(weights), self.tokenizer) for weights in (seconds, tokens)]
+        return [
+            batch for weights in (seconds, self.n_tokens) for batch in self.steps.share(self.plan.heaviest(weights))[:1]
+        ]
+
+    def loader(self, start: int, end: int) -> Iterable[list[Batch]]:
+        """This rank's micro-batches of steps start..end-1."""
+        return training_loader(self.steps, start, end, self.recipe.data.n_workers)
+
+    def floor(self, batch: Batch) -> Floor:
+        """What all ranks together could do at best."""
+        trainer = self.trainer
+        rate = torch.tensor(matmul_rate(trainer.learner.device, self.recipe.training.precision), dtype=torch.float64)
+        return Floor(forward_flop(trainer.model, batch), float(self.ranks.sum(rate)))
 
 
-def train_recipe(recipe: Recipe, out: Path) -> Path:
+def train_recipe(recipe: Recipe, out: Path, ranks: Ranks | None = None) -> Path:
     """Starts or resumes an experiment.
 
     Args:
         recipe: What to train.
         out: The experiment's folder; one that exists must have been started from the same recipe.
+        ranks: The processes that train together; None for this one alone.
 
     Returns:
         The trained model's folder, `out/best`, self-contained.
@@ -55,17 +76,19 @@ def train_recipe(recipe: Recipe, out: Path) -> Path:
         ManifestError, DataError, TrainingError, CheckpointError: See there.
         KeyboardInterrupt: Stopped by SIGINT or SIGTERM after saving.
     """
-    _claim(out, dump_recipe(recipe).encode())
-    experiment = assemble(recipe, out)
+    ranks = ranks or Ranks()
+    if ranks.is_first:
+        _claim(out, dump_recipe(recipe).encode())
+    experiment = assemble(recipe, out, ranks)
     trainer = experiment.trainer
+    heaviest = experiment.heaviest()
     if not trainer.finished:
-        trainer.try_out(experiment.heaviest())
-    steps = TrainingSteps(experiment.train, experiment.plan, experiment.tokenizer)
-    trainer.run(lambda start, end: training_loader(steps, start, end, recipe.data.n_workers))
+        trainer.try_out(heaviest)
+    trainer.run(experiment.loader, experiment.floor(heaviest[0]))
     return out / "best"
 
 
-def assemble(recipe: Recipe, out: Path) -> Experiment:
+def assemble(recipe: Recipe, out: Path, ranks: Ranks) -> Experiment:
     """Reads the data and builds everything that training needs; writes nothing.
 
     Raises:
@@ -73,17 +96,22 @@ def assemble(recipe: Recipe, out: Path) -> Experiment:
     """
     train, dev = _utterances(recipe.data.train), _utterances(recipe.data.dev)
     tokenizer = build_tokenizer(recipe, train)
-    plan = build_plan(recipe, train)
+    n_tokens = tokenizer.count([utterance.text for utterance in train])
+    plan = build_plan(recipe, train, n_tokens)
     model = build_model(recipe, tokenizer.n_tokens).to(pick_device(recipe.training.device))
     trainer = Trainer(
         model,
-        build_spec_augment(recipe),
-        build_trainer_settings(recipe, tokenizer),
+        build_augmentation_at(recipe),
+        build_learner_settings(recipe, tokenizer),
+        build_trainer_settings(recipe),
         out,
         {RECIPE_FILE: dump_recipe(recipe).encode(), TOKENIZER_FILE: tokenizer.model},
-        Validator(model, tokenizer, dev, recipe.search.batch_s, out / "attention"),
+        Validator(model, tokenizer, dev, recipe.search.batch_s, out / "attention", ranks),
+        fingerprint(train),
+        ranks,
     )
-    return Experiment(train, tokenizer, plan, trainer)
+    steps = TrainingSteps(train, plan, tokenizer, ranks.rank, ranks.n_ranks, recipe.training.n_micro_batches)
+    return Experiment(recipe, train, tokenizer, n_tokens, plan, steps, trainer, ranks)
 
 
 def _utterances(manifests: Sequence[Path]) -> list[Utterance]:

@@ -13,6 +13,7 @@ from asr.corpora.manifest import Utterance
 from asr.dataset.batches import pad
 from asr.models.asr_model import AsrModel
 from asr.models.objective import history_of
+from asr.ranks.group import Ranks
 from asr.recognizer.decode import listen
 from asr.recognizer.inspect import draw
 from asr.scoring.alignment import alignment_health
@@ -32,16 +33,24 @@ class Validator:
         dev: Its development set.
         batch_s: Padded seconds of audio decoded at once.
         pictures: Folder for pictures of attention on the longest dev utterance.
+        ranks: The processes that share the work; all of them get the same result.
     """
 
     def __init__(
-        self, model: AsrModel, tokenizer: Tokenizer, dev: Sequence[Utterance], batch_s: float, pictures: Path
+        self,
+        model: AsrModel,
+        tokenizer: Tokenizer,
+        dev: Sequence[Utterance],
+        batch_s: float,
+        pictures: Path,
+        ranks: Ranks,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.dev = dev
         self.batch_s = batch_s
         self.pictures = pictures
+        self.ranks = ranks
         self.references = [tokenizer.encode(utterance.text) for utterance in dev]
 
     def __call__(self, step: int) -> Validation:

@@ -1,13 +1,17 @@
 """The best models of a run, kept to be averaged at its end."""
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from asr.training.tensors import load_tensors
+from asr.training.checkpoint import write_directory, writer
+from asr.training.tensors import load_tensors, save_tensors
+
+MODEL_FILE = "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -40,3 +44,60 @@ def average_weights(paths: Sequence[Path]) -> dict[str, Tensor]:
             totals[name] = totals.get(name, torch.zeros((), dtype=torch.float64)) + tensor.double()
     first = load_tensors(paths[0])
     return {name: (total / len(paths)).to(first[name].dtype) for name, total in totals.items()}
+
+
+class BestModels:
+    """The models of a run that lead on dev: `best`, and `candidates/step-N` to be averaged at the end.
+
+    Args:
+        folder: The experiment.
+        model_files: What else makes a model self-contained: name to bytes (recipe, tokenizer).
+        n_best: Models that are averaged.
+        n_steps: Steps of the whole run.
+        writes: Whether this process is the one that writes.
+    """
+
+    def __init__(self, folder: Path, model_files: Mapping[str, bytes], n_best: int, n_steps: int, writes: bool) -> None:
+        self.folder = folder
+        self.model_files = model_files
+        self.n_best = n_best
+        self.n_steps = n_steps
+        self.writes = writes
+        self.validations: list[Scored] = []
+
+    def add(self, scored: Scored, weights: Mapping[str, Tensor]) -> bool:
+        """Keeps a validated model if it is among the best; true if it leads."""
+        self.validations.append(scored)
+        if scored in self._to_average():
+            self._write(self._candidate(scored), weights)
+        leads = best_of(self.validations, 1)[0] == scored
+        if leads:
+            self._write(self.folder / "best", weights)
+        return leads
+
+    def average(self) -> dict[str, Tensor]:
+        """The mean of the best models' weights."""
+        return average_weights([self._candidate(scored) / MODEL_FILE for scored in self._to_average()])
+
+    def crown(self, wer: float, weights: Mapping[str, Tensor]) -> None:
+        """Makes the averaged model `best`, if it is no worse than the best of all validations."""
+        if wer <= best_of(self.validations, 1)[0].wer:
+            self._write(self.folder / "best", weights)
+
+    def prune(self) -> None:
+        """Drops models that are no longer among the best; to be called once a checkpoint that says so is safe."""
+        kept = {self._candidate(scored) for scored in self._to_average()}
+        for path in (self.folder / "candidates").glob("step-*"):
+            if path not in kept:
+                shutil.rmtree(path)
+
+    def _to_average(self) -> list[Scored]:
+        return to_average(self.validations, self.n_best, self.n_steps)
+
+    def _candidate(self, scored: Scored) -> Path:
+        return self.folder / "candidates" / f"step-{scored.step:08d}"
+
+    def _write(self, path: Path, weights: Mapping[str, Tensor]) -> None:
+        if self.writes:
+            files = {name: writer(content) for name, content in self.model_files.items()}
+            write_directory(path, {**files, MODEL_FILE: lambda target: save_tensors(target, weights)})

@@ -28,10 +28,12 @@ class RunLog:
         folder: The experiment.
         n_steps: Steps of the whole run.
         start: Steps done before (a resumed run).
+        quiet: Write to the folder only.
     """
 
-    def __init__(self, folder: Path, n_steps: int, start: int) -> None:
-        self.console = Console(highlight=False)
+    def __init__(self, folder: Path, n_steps: int, start: int, quiet: bool = False) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.console = Console(highlight=False, quiet=quiet)
         self._lines = (folder / "train.log").open("a", encoding="utf-8")
         _forget_after(folder / "metrics.jsonl", start)
         self._metrics = (folder / "metrics.jsonl").open("a", encoding="utf-8")

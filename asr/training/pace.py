@@ -3,23 +3,27 @@
 import time
 from collections.abc import Iterable, Iterator
 
-from asr.audio.augment import perturbed_lens
-from asr.audio.read import RATE_HZ
 from asr.dataset.batches import Batch
-from asr.models.objective import LossSums
+from asr.training.floor import Floor
+from asr.training.learner import Step
 
 
 class Pace:
-    """Means since the last call of `take`; losses are per token."""
+    """Means since the last call of `take`, over all ranks; losses are per token, the wait for data is this rank's.
 
-    def __init__(self) -> None:
+    Args:
+        floor: What the speed is measured against.
+    """
+
+    def __init__(self, floor: Floor) -> None:
+        self.floor = floor
         self.status = ""
         self.restart()
 
     def restart(self) -> None:
         """Forgets what was; the clock starts now."""
         self._start = time.perf_counter()
-        self._sums = dict.fromkeys(("joint", "attention", "ctc", "n_tokens", "n_correct", "norm", "audio_s"), 0.0)
+        self._sums = dict.fromkeys(Step._fields, 0.0)
         self._wait_s = 0.0
         self._n_steps = 0
 
@@ -34,17 +38,15 @@ class Pace:
                 return
             yield batch
 
-    def add(self, batch: Batch, sums: LossSums, gradient_norm: float) -> None:
+    def add(self, step: Step) -> None:
         """Takes note of a step."""
         self._n_steps += 1
-        self._sums["norm"] += gradient_norm
-        self._sums["audio_s"] += float(perturbed_lens(batch.sample_lens, batch.speeds).sum()) / RATE_HZ
-        for name, value in sums._asdict().items():
-            self._sums[name] += float(value.detach())
+        for name, value in step._asdict().items():
+            self._sums[name] += value
         now = self._means()
         self.status = (
-            f"loss {now['loss']:.3f}  accuracy {now['accuracy']:.3f}  "
-            f"{now['audio_s_per_s']:.0f} s audio/s  data wait {now['data_wait_share']:.0%}"
+            f"loss {now['loss']:.3f}  accuracy {now['accuracy']:.3f}  {now['audio_s_per_s']:.0f} s audio/s, "
+            f"{now['peak_share']:.0%} of peak  data wait {now['data_wait_share']:.0%}"
         )
 
     def take(self) -> dict[str, float]:
@@ -56,12 +58,14 @@ class Pace:
     def _means(self) -> dict[str, float]:
         elapsed_s = time.perf_counter() - self._start
         sums, n_tokens = self._sums, max(self._sums["n_tokens"], 1.0)
+        audio_s_per_s = sums["audio_s"] / elapsed_s
         return {
             "loss": sums["joint"] / n_tokens,
             "loss_attention": sums["attention"] / n_tokens,
             "loss_ctc": sums["ctc"] / n_tokens,
             "accuracy": sums["n_correct"] / n_tokens,
-            "gradient_norm": sums["norm"] / max(self._n_steps, 1),
-            "audio_s_per_s": sums["audio_s"] / elapsed_s,
+            "gradient_norm": sums["gradient_norm"] / max(self._n_steps, 1),
+            "audio_s_per_s": audio_s_per_s,
+            "peak_share": audio_s_per_s / self.floor.audio_s_per_s,
             "data_wait_share": self._wait_s / elapsed_s,
         }

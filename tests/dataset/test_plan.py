@@ -1,5 +1,6 @@
 """The plan: every utterance once an epoch, never over the budget, always the same."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,11 +8,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asr.corpora.manifest import Utterance
-from asr.dataset.plan import BatchPlan, DataError, Planned, in_order
+from asr.dataset.plan import BatchPlan, DataError, Planned, StagedPlan, fingerprint, in_order
 
 
 def utterances(durations: list[float]) -> list[Utterance]:
     return [Utterance(f"u{i}", Path("x.wav"), 0.0, d, "a", "s", "en") for i, d in enumerate(durations)]
+
+
+def plan_of(
+    lengths: list[float],
+    batch_s: float,
+    n_buckets: int,
+    speeds: tuple[float, ...],
+    seed: int,
+    batch_tokens: int | None = None,
+    only_up_to_s: float | None = None,
+) -> BatchPlan:
+    """A plan over utterances of these lengths, the i-th with i % 7 tokens."""
+    n_tokens = [number % 7 for number in range(len(lengths))]
+    return BatchPlan(utterances(lengths), n_tokens, batch_s, batch_tokens, n_buckets, speeds, 30.0, seed, only_up_to_s)
 
 
 durations = st.lists(st.floats(0.1, 30.0), min_size=1, max_size=60)
@@ -19,7 +34,7 @@ durations = st.lists(st.floats(0.1, 30.0), min_size=1, max_size=60)
 
 @given(durations, st.floats(1.0, 100.0), st.integers(1, 10), st.integers(0, 3))
 def test_an_epoch_holds_every_utterance_once(lengths: list[float], batch_s: float, n_buckets: int, seed: int) -> None:
-    plan = BatchPlan(utterances(lengths), batch_s, n_buckets, (0.9, 1.0, 1.1), 30.0, seed)
+    plan = plan_of(lengths, batch_s, n_buckets, (0.9, 1.0, 1.1), seed)
     for epoch in range(2):
         steps = range(epoch * plan.steps_per_epoch, (epoch + 1) * plan.steps_per_epoch)
         batches = [plan.batch(step) for step in steps]
@@ -32,7 +47,7 @@ def test_an_epoch_holds_every_utterance_once(lengths: list[float], batch_s: floa
 @given(durations, st.integers(0, 200))
 def test_a_step_needs_no_history(lengths: list[float], step: int) -> None:
     def make() -> BatchPlan:
-        return BatchPlan(utterances(lengths), 40.0, 4, (0.9, 1.1), 30.0, 7)
+        return plan_of(lengths, 40.0, 4, (0.9, 1.1), 7)
 
     asked_before = make()
     for earlier in range(min(step, 20)):
@@ -42,7 +57,7 @@ def test_a_step_needs_no_history(lengths: list[float], step: int) -> None:
 
 def test_speeds_and_keys_change_with_epoch_and_seed() -> None:
     def draws(seed: int, epoch: int) -> list[tuple[float, int]]:
-        plan = BatchPlan(utterances([1.0] * 30), 100.0, 1, (0.9, 1.0, 1.1), 30.0, seed)
+        plan = plan_of([1.0] * 30, 100.0, 1, (0.9, 1.0, 1.1), seed)
         steps = range(epoch * plan.steps_per_epoch, (epoch + 1) * plan.steps_per_epoch)
         return sorted((item.speed, item.key) for step in steps for item in plan.batch(step))
 
@@ -54,9 +69,9 @@ def test_speeds_and_keys_change_with_epoch_and_seed() -> None:
 
 def test_too_long_utterances_are_named() -> None:
     with pytest.raises(DataError, match=r"max_duration_s = 30: u1 \(31.0 s\)"):
-        BatchPlan(utterances([1.0, 31.0]), 100.0, 1, (1.0,), 30.0, 1)
+        plan_of([1.0, 31.0], 100.0, 1, (1.0,), 1)
     with pytest.raises(DataError, match=r"data\.train"):
-        BatchPlan([], 100.0, 1, (1.0,), 30.0, 1)
+        plan_of([], 100.0, 1, (1.0,), 1)
 
 
 @given(durations, st.floats(1.0, 100.0))
@@ -69,7 +84,7 @@ def test_decoding_batches_cover_the_set_within_budget(lengths: list[float], batc
 
 @given(durations, st.floats(1.0, 100.0), st.integers(1, 10))
 def test_no_batch_is_heavier_than_the_heaviest(lengths: list[float], batch_s: float, n_buckets: int) -> None:
-    plan = BatchPlan(utterances(lengths), batch_s, n_buckets, (0.9, 1.0), 30.0, 1)
+    plan = plan_of(lengths, batch_s, n_buckets, (0.9, 1.0), 1)
     weights = [(7 * length) % 3 + 0.1 for length in lengths]
 
     def weight(batch: list[Planned]) -> float:
@@ -77,3 +92,50 @@ def test_no_batch_is_heavier_than_the_heaviest(lengths: list[float], batch_s: fl
 
     heaviest = weight(plan.heaviest(weights))
     assert all(weight(plan.batch(step)) <= heaviest for step in range(2 * plan.steps_per_epoch))
+
+
+@given(durations, st.integers(1, 30), st.integers(1, 5))
+def test_no_batch_holds_more_tokens_than_allowed(lengths: list[float], batch_tokens: int, n_buckets: int) -> None:
+    plan = plan_of(lengths, 100.0, n_buckets, (1.0,), 1, batch_tokens)
+    for step in range(plan.steps_per_epoch):
+        batch = plan.batch(step)
+        assert len(batch) == 1 or len(batch) * max(item.index % 7 for item in batch) <= batch_tokens
+
+
+@given(durations, st.integers(0, 3))
+def test_a_batch_comes_longest_first(lengths: list[float], seed: int) -> None:
+    plan = plan_of(lengths, 60.0, 3, (1.0,), seed)
+    for step in range(plan.steps_per_epoch):
+        seconds = [lengths[item.index] for item in plan.batch(step)]
+        assert seconds == sorted(seconds, reverse=True)
+
+
+@given(durations, st.floats(0.1, 30.0), st.integers(1, 9))
+def test_a_stage_takes_short_utterances_until_its_end(lengths: list[float], only_up_to_s: float, end: int) -> None:
+    lengths = [*lengths, 0.1]
+    first, last = plan_of(lengths, 60.0, 3, (1.0,), 1, None, only_up_to_s), plan_of(lengths, 60.0, 3, (1.0,), 1)
+    plan = StagedPlan([first, last], [end])
+    assert [plan.batch(step) for step in range(end)] == [first.batch(step) for step in range(end)]
+    assert all(lengths[item.index] <= only_up_to_s for step in range(end) for item in plan.batch(step))
+    assert [plan.batch(end + step) for step in range(5)] == [last.batch(step) for step in range(5)]
+    assert plan.steps_per_epoch == last.steps_per_epoch
+    first_epoch = [item.index for step in range(first.steps_per_epoch) for item in first.batch(step)]
+    assert sorted(first_epoch) == [index for index, length in enumerate(lengths) if length <= only_up_to_s]
+
+
+def test_a_stage_without_utterances_is_refused() -> None:
+    with pytest.raises(DataError, match="max_duration_s = 0.5, but the shortest utterance takes 1.0 s"):
+        plan_of([1.0, 2.0], 60.0, 3, (1.0,), 1, None, 0.5)
+
+
+def test_the_order_is_the_same_everywhere() -> None:
+    plan = plan_of([float(number) for number in range(1, 13)], 24.0, 2, (1.0,), 1)
+    assert [[item.index for item in plan.batch(step)] for step in range(3)] == [[8, 0], [7], [6, 4]]
+
+
+@pytest.mark.parametrize("change", [("id", "other"), ("duration_s", 1.5), ("text", "b")])
+def test_any_change_of_the_set_shows(change: tuple[str, object]) -> None:
+    before = utterances([1.0, 2.0])
+    after = [before[0], replace(before[1], **dict([change]))]
+    assert fingerprint(before) == fingerprint(utterances([1.0, 2.0]))
+    assert len({fingerprint(each) for each in (before, after, before[::-1], before[:1])}) == 4

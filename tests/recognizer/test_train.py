@@ -18,8 +18,10 @@ from asr.recipe.load import RecipeError, load_recipe
 from asr.recognizer.evaluate import evaluate
 from asr.recognizer.inspect import inspect
 from asr.recognizer.train import train_recipe
+from asr.training import learner as learner_room
 from asr.training import trainer as trainer_room
 from asr.training.checkpoint import CheckpointError
+from asr.training.learner import Learner
 from asr.training.tensors import load_tensors
 from asr.training.trainer import Trainer, TrainingError
 
@@ -54,18 +56,18 @@ def test_a_killed_run_ends_with_the_bits_of_an_unbroken_one(
 ) -> None:
     recipe = load_recipe(write_recipe(tmp_path / "r.yaml", manifest))
     train_recipe(recipe, tmp_path / "unbroken")
-    step = Trainer._train_step
+    step = Learner.step
     for moment in moments:
 
-        def dying(self: Trainer, batch: object, moment: int = moment) -> object:
-            if self.step >= moment:
+        def dying(self: Learner, number: int, *given: object, moment: int = moment) -> object:
+            if number >= moment:
                 raise Killed
-            return step(self, batch)
+            return step(self, number, *given)
 
-        monkeypatch.setattr(Trainer, "_train_step", dying)
+        monkeypatch.setattr(Learner, "step", dying)
         with pytest.raises(Killed):
             train_recipe(recipe, tmp_path / "killed")
-    monkeypatch.setattr(Trainer, "_train_step", step)
+    monkeypatch.setattr(Learner, "step", step)
     for _ in range(2):  # once to finish, once more for nothing
         train_recipe(recipe, tmp_path / "killed")
     assert hashes(tmp_path / "killed") == hashes(tmp_path / "unbroken")
@@ -85,15 +87,15 @@ def test_sigterm_saves_and_the_same_call_goes_on(
 ) -> None:
     recipe = load_recipe(write_recipe(tmp_path / "r.yaml", manifest, checkpoint_every=100))
     train_recipe(recipe, tmp_path / "unbroken")
-    step = Trainer._train_step
+    step = Learner.step
 
-    def interrupted(self: Trainer, batch: object) -> object:
-        if self.step == 2:
+    def interrupted(self: Learner, number: int, *given: object) -> object:
+        if number == 2:
             os.kill(os.getpid(), signal.SIGTERM)
-        return step(self, batch)
+        return step(self, number, *given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_train_step", interrupted)
+        patch.setattr(Learner, "step", interrupted)
         with pytest.raises(KeyboardInterrupt):
             train_recipe(recipe, tmp_path / "stopped")
     assert [path.name for path in (tmp_path / "stopped" / "checkpoints").iterdir()] == ["step-00000003"]
@@ -123,7 +125,7 @@ def test_a_gradient_that_is_not_finite_is_kept_and_skipped(
     manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = load_recipe(write_recipe(tmp_path / "r.yaml", manifest))
-    whole, bad_steps = trainer_room.joint_loss, {3, 4}
+    whole, bad_steps = learner_room.joint_loss, {3, 4}
     running: list[Trainer] = []
     start = Trainer.run
 
@@ -137,11 +139,11 @@ def test_a_gradient_that_is_not_finite_is_kept_and_skipped(
         return sums._replace(joint=sums.joint * float("nan")) if bad else sums
 
     monkeypatch.setattr(Trainer, "run", run)
-    monkeypatch.setattr(trainer_room, "joint_loss", broken)
+    monkeypatch.setattr(learner_room, "joint_loss", broken)
     train_recipe(recipe, tmp_path / "run")
     log = (tmp_path / "run" / "train.log").read_text()
     assert re.search(r"step 3: the gradient is nan on s-\d.* and skipped", log)
-    kept = load_tensors(tmp_path / "run" / "skipped" / "step-00000004" / "batch.safetensors")
+    kept = load_tensors(tmp_path / "run" / "skipped" / "step-00000004-0" / "batch.safetensors")
     assert kept["samples"].shape[0] == kept["token_lens"].shape[0]
     bad_steps.update(range(100))
     monkeypatch.setattr(trainer_room, "MAX_SKIPPED", 5)
@@ -155,7 +157,7 @@ def test_what_does_not_fit_is_named_before_the_first_step(
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("the device is full")
 
-    monkeypatch.setattr(trainer_room, "joint_loss", full)
+    monkeypatch.setattr(learner_room, "joint_loss", full)
     with pytest.raises(TrainingError, match=r"out of memory on \d utterances .*s-6.*data\.batch_s"):
         train_recipe(load_recipe(write_recipe(tmp_path / "r.yaml", manifest)), tmp_path / "run")
 
@@ -247,7 +249,7 @@ def test_four_real_utterances_are_learnt_by_heart(corpora_dir: Path, tmp_path: P
     write_manifest(tmp_path / "four.jsonl", four)
     schedule = {"n_steps": 300, "warmup_steps": 20, "peak_lr": 5e-3, "validate_every": 150, "checkpoint_every": 300}
     path = write_recipe(tmp_path / "r.yaml", tmp_path / "four.jsonl", **schedule)
-    plain = ["data.batch_s=30.0", "augment.speeds=[1.0]", "augment.spec_augment.from_step=300"]
+    plain = ["data.batch_s=30.0", "augment.speeds=[1.0]", "augment.spec_augment=null"]
     wider = ["model.listener.d_hidden=64", "model.listener.dropout=0.0"]
     model = train_recipe(load_recipe(path, plain + wider), tmp_path / "run")
     assert evaluate(asr.Recognizer.load(model), tmp_path / "four.jsonl").score.words.n_errors == 0

@@ -1,0 +1,71 @@
+"""What training could do at best here: the work in a second of audio, and how fast this machine multiplies."""
+
+import time
+from typing import Any, NamedTuple
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from asr.audio.read import RATE_HZ
+from asr.dataset.batches import Batch
+from asr.models.asr_model import AsrModel
+from asr.models.objective import history_of
+
+MATMUL_SIZE = 2048
+TRAINING_FACTOR = 3  # backward costs twice forward
+
+
+class Floor(NamedTuple):
+    """Measured bounds.
+
+    Attributes:
+        flop_per_s: Floating-point operations of a forward pass per second of audio.
+        matmul_rate: Operations per second of a large matrix product, in the precision of training.
+    """
+
+    flop_per_s: float
+    matmul_rate: float
+
+    @property
+    def audio_s_per_s(self) -> float:
+        """Seconds of audio per second, if training were nothing but matrix products at full speed."""
+        return self.matmul_rate / (TRAINING_FACTOR * self.flop_per_s)
+
+
+@torch.inference_mode()
+def forward_flop(model: AsrModel, batch: Batch) -> float:
+    """Operations of one utterance's forward pass per second of audio; matrix products, convolutions and LSTMs."""
+    device = next(model.parameters()).device
+    samples, lens = batch.samples[:1, : batch.sample_lens[0]].to(device), batch.sample_lens[:1].to(device)
+    history = history_of(batch.tokens[:1, : batch.token_lens[0]].to(device), sos=0)
+    counter = FlopCounterMode(display=False, custom_mapping=_LSTMS)
+    with counter:
+        model.eval()(*model.features(samples, lens), history)
+    return counter.get_total_flops() * RATE_HZ / float(lens[0])
+
+
+def matmul_rate(device: torch.device, precision: str) -> float:
+    """Operations per second of a square matrix product, the best of five."""
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    square = torch.rand(MATMUL_SIZE, MATMUL_SIZE, device=device).to(dtype)
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        float((square @ square)[0, 0])
+        times.append(time.perf_counter() - start)
+    return 2 * MATMUL_SIZE**3 / min(times)
+
+
+def _lstm_flop(inputs: Any, to_input: Any, to_hidden: Any, *_: Any, **__: Any) -> int:
+    """Two operations per weight, frame and utterance, from shapes (T, B, I), (4 H, I), (4 H, H)."""
+    n_frames, n_utterances, _ = inputs
+    return 2 * n_frames * n_utterances * (to_input[0] * to_input[1] + to_hidden[0] * to_hidden[1])
+
+
+def _cudnn_flop(inputs: Any, weights: Any, *_: Any, **__: Any) -> int:
+    """The same from shapes (T, B, I) and those of all weights of a layer, biases among them."""
+    n_frames, n_utterances = (inputs[1], inputs[0])
+    return 2 * n_frames * n_utterances * sum(shape[0] * shape[1] for shape in weights if len(shape) == 2)
+
+
+_LSTMS = {torch.ops.aten.mkldnn_rnn_layer: _lstm_flop, torch.ops.aten._cudnn_rnn: _cudnn_flop}
