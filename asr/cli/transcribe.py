@@ -90,7 +90,7 @@ class _Output:
         try:
             return {"text": render(self.recognizer.transcribe(audio), self.format)}
         except Exception as error:
-            if not is_for_users(error):
+            if not is_for_users(error) or isinstance(error, BrokenPipeError):  # nobody reads on: `asr … | head`
                 raise
             return {"fault": in_words(error)}
 

@@ -1,7 +1,7 @@
 """One optimizer step: gradients of every rank and micro-batch added up, divided once, clipped and applied."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -89,7 +89,13 @@ class Learner:
         decays = settings.ema_decay is not None
         self._mean = [weights.detach().clone() for weights in model.parameters()] if decays else []
 
-    def step(self, number: int, batches: Sequence[Batch], augmentation: Augmentation, stopping: bool = False) -> Step:
+    def step(
+        self,
+        number: int,
+        batches: Sequence[Batch],
+        augmentation: Augmentation,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> Step:
         """Takes step `number`, unless its gradient is not finite: then weights and optimizer stay as they are.
 
         Args:
@@ -107,7 +113,7 @@ class Learner:
         totals = torch.zeros(7, dtype=torch.float64)
         for micro, batch in enumerate(batches):
             totals[:6] += self.gradients(number, batch, augmentation, micro, is_last=micro == len(batches) - 1)
-        totals[6] = float(stopping)
+        totals[6] = float(stopping())
         sums: list[float] = self.ranks.sum(totals).tolist()
         norm = self._scale_and_clip(n_tokens=sums[3])
         if math.isfinite(norm):

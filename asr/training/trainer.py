@@ -133,7 +133,7 @@ class Trainer:
             pace = Pace(floor)
             self.ranks.at(self.step, "loading")
             for batches in pace.waiting(loader(self.step, settings.n_steps)):
-                step = self.learner.step(self.step, batches, self.augmentation_at(self.step), stopped())
+                step = self.learner.step(self.step, batches, self.augmentation_at(self.step), stopped)
                 if math.isfinite(step.gradient_norm):
                     pace.add(step)
                 else:

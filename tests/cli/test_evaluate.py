@@ -12,7 +12,7 @@ from asr.recognizer.recognizer import Recognizer
 def calls(monkeypatch):
     made = []
 
-    def evaluate(recognizer, manifest, out=None, *, progress):
+    def evaluate(recognizer, manifest, out=None, *, ranks, progress):
         progress(1, 2)
         made.append((recognizer, manifest, out))
         return SimpleNamespace(report="%WER 3.09 [ 1622 / 52576, 167 ins, 171 del, 1284 sub ]")

@@ -24,7 +24,7 @@ def recipe(tmp_path):
 def runs(monkeypatch):
     made = []
 
-    def fake(recipe, out):
+    def fake(recipe, out, ranks):
         made.append((recipe, out))
         if recipe.training.seed == 13:
             raise KeyboardInterrupt

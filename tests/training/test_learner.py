@@ -83,7 +83,8 @@ def test_a_learner_goes_on_from_its_state_to_the_bit():
     learner.step(0, [make_batch([1])], Plain())
     other = Learner(make_model(), LearnerSettings(**SETTINGS | {"ema_decay": 0.9}), Ranks())
     other.model.load_state_dict(learner.model.state_dict())
-    other.load_state(*learner.state())
+    tensors, packed = learner.state()
+    other.load_state({name: tensor.clone() for name, tensor in tensors.items()}, packed)
     for each in (learner, other):
         each.step(1, [make_batch([2])], Plain())
     assert all(map(torch.equal, learner.model.parameters(), other.model.parameters()))
