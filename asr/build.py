@@ -13,7 +13,7 @@ from asr.corpora.manifest import Utterance
 from asr.dataset.plan import BatchPlan, StagedPlan
 from asr.models.asr_model import AsrModel
 from asr.models.attention import AdditiveAttention, LocationAttention
-from asr.models.listeners import ConvBlstmListener, PyramidListener
+from asr.models.listeners import ConvBlstmListener, PyramidListener, VggBlstmListener
 from asr.models.speller import LstmSpeller
 from asr.ranks.group import local_rank
 from asr.recipe.schema import AugmentSection, Recipe
@@ -28,7 +28,7 @@ class DeviceError(ValueError):
     """A device that is not there."""
 
 
-LISTENERS = {"pyramid": PyramidListener, "conv_blstm": ConvBlstmListener}
+LISTENERS = {"pyramid": PyramidListener, "conv_blstm": ConvBlstmListener, "vgg_blstm": VggBlstmListener}
 ATTENTIONS = {"additive": AdditiveAttention, "location": LocationAttention}
 
 

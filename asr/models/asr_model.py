@@ -6,8 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from asr.audio.logmel import LogMel
-from asr.models.listeners import ConvBlstmListener, PyramidListener
+from asr.models.listeners import ConvBlstmListener, PyramidListener, VggBlstmListener
 from asr.models.speller import LstmSpeller
+
+Listener = PyramidListener | ConvBlstmListener | VggBlstmListener
 
 
 class Outputs(NamedTuple):
@@ -36,9 +38,7 @@ class AsrModel(nn.Module):
         n_tokens: Size V of the vocabulary; 0 is blank.
     """
 
-    def __init__(
-        self, front_end: LogMel, listener: PyramidListener | ConvBlstmListener, speller: LstmSpeller, n_tokens: int
-    ) -> None:
+    def __init__(self, front_end: LogMel, listener: Listener, speller: LstmSpeller, n_tokens: int) -> None:
         super().__init__()
         self.front_end = front_end
         self.listener = listener

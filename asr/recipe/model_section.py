@@ -35,6 +35,17 @@ class ConvBlstmListener(Section):
     dropout: Dropout = Field(0.1, description="probability of dropping a value between layers in training")
 
 
+class VggBlstmListener(Section):
+    """Two blocks of two convolutions and a pooling (four times fewer states than frames), then projected BLSTM layers."""
+
+    kind: Literal["vgg_blstm"] = Field(description="which listener")
+    n_channels: tuple[Width, Width] = Field((64, 128), description="channels of the convolutions of each block")
+    d_hidden: Width = Field(512, description="width of each direction of each BLSTM, in units")
+    d_projection: Width = Field(512, description="width of the states of each layer, in units")
+    n_layers: Depth = Field(4, description="BLSTM layers above the convolutions")
+    dropout: Dropout = Field(0.1, description="probability of dropping a value between layers in training")
+
+
 class AdditiveAttention(Section):
     """Content-based attention (Bahdanau et al. 2015)."""
 
@@ -72,7 +83,7 @@ class LstmSpeller(Section):
 class ModelSection(Section):
     """The network: a listener turns features into states, attention and a speller turn states into tokens."""
 
-    listener: PyramidListener | ConvBlstmListener = Field(
+    listener: PyramidListener | ConvBlstmListener | VggBlstmListener = Field(
         discriminator="kind", description="the encoder, from features to states"
     )
     attention: AdditiveAttention | LocationAttention = Field(

@@ -2,16 +2,22 @@
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from asr.audio.logmel import LogMel
-from asr.models.listeners import ConvBlstmListener, PyramidListener
+from asr.models.end_to_end import EndToEnd, ReluWithGaps
+from asr.models.listeners import ConvBlstmListener, PyramidListener, VggBlstmListener
 from asr.models.masks import reverse_in_time
 from asr.models.recurrent import BiLstm
 
 LISTENERS = {
     "pyramid": lambda: PyramidListener(n_mels=20, d_hidden=12, n_layers=2, dropout=0.1),
     "conv_blstm": lambda: ConvBlstmListener(n_mels=20, n_channels=4, d_hidden=12, n_layers=2, dropout=0.1),
+    "vgg_blstm": lambda: VggBlstmListener(
+        n_mels=20, n_channels=(3, 5), d_hidden=6, d_projection=7, n_layers=2, dropout=0.1
+    ),
 }
 
 
@@ -79,3 +85,42 @@ def test_features_to_states_with_nan_samples() -> None:
     states, state_lens = listener(*front_end(samples, lens))
     alone, _ = listener(*front_end(samples[1:, :4321], lens[1:]))
     torch.testing.assert_close(states[1, : state_lens[1]], alone[0], atol=1e-5, rtol=0)
+
+
+def test_end_to_end_convolutions_equal_those_of_each_utterance_alone() -> None:
+    """The oracle: torch's convolutions, ReLU and pooling on one utterance, nothing laid anywhere."""
+    torch.manual_seed(0)
+    listener = VggBlstmListener(n_mels=10, n_channels=(3, 4), d_hidden=5, d_projection=6, n_layers=1, dropout=0.0)
+    lens = torch.tensor([1, 2, 3, 4, 5, 6, 7, 8, 9, 33])
+    features = torch.randn(len(lens), 33, 10)
+    states, state_lens = listener(features, lens)
+    for row, length in enumerate(lens.tolist()):
+        image = features[row, :length][None, None]
+        for number, convolution in enumerate(listener.convolutions):
+            image = convolution(image).relu()
+            if number % 2:
+                image = torch.nn.functional.max_pool2d(image, 2, ceil_mode=True)
+        rows = image[0].transpose(0, 1).flatten(1)[None]
+        assert rows.shape[1] == state_lens[row]
+        expected = listener.projections[0](listener.layers[0](rows, state_lens[row : row + 1])).tanh()
+        torch.testing.assert_close(states[row, : state_lens[row]], expected[0], atol=1e-5, rtol=0)
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=8))
+def test_no_utterance_touches_another(lens: list[int]) -> None:
+    layout = EndToEnd(torch.tensor(lens))
+    for rate in (1, 2):
+        gaps = set(layout.gaps(rate).tolist())
+        taken = [
+            range(start // rate, start // rate - (-length // rate))
+            for start, length in zip(layout.starts.tolist(), lens, strict=True)
+        ]
+        assert gaps == set(range(layout.n_rows // rate)) - {row for rows in taken for row in rows}
+        assert all(rows.stop in gaps for rows in taken), "an empty row follows each"
+
+
+def test_relu_with_gaps_has_the_gradient_of_its_parts() -> None:
+    image = torch.randn(1, 2, 6, 3, dtype=torch.float64, requires_grad=True)
+    gaps = torch.tensor([2, 5])
+    assert torch.autograd.gradcheck(lambda x: ReluWithGaps.apply(x, gaps), image)
+    assert ReluWithGaps.apply(image, gaps)[:, :, gaps].eq(0).all()
