@@ -26,6 +26,7 @@ from asr.recognizer.model_folder import RECIPE_FILE, TOKENIZER_FILE
 from asr.recognizer.validate import Validator
 from asr.text.tokenizer import Tokenizer
 from asr.training.floor import Floor, forward_flop, matmul_rate
+from asr.training.memory import keep_memory
 from asr.training.trainer import Trainer
 
 
@@ -94,6 +95,7 @@ def assemble(recipe: Recipe, out: Path, ranks: Ranks) -> Experiment:
     Raises:
         ManifestError, DataError, CheckpointError, DeviceError: See there.
     """
+    keep_memory()
     train, dev = _utterances(recipe.data.train), _utterances(recipe.data.dev)
     tokenizer = build_tokenizer(recipe, train)
     n_tokens = tokenizer.count([utterance.text for utterance in train])

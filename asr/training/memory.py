@@ -1,0 +1,24 @@
+"""How this process asks the system for memory: a step's large tensors are kept for the next step."""
+
+import ctypes
+import os
+import sys
+
+# From glibc's malloc.h.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+LARGEST_KEPT = 1 << 30  # bytes
+
+
+def keep_memory() -> None:
+    """Stops handing memory back to the system after each large tensor, and asks for large pages.
+
+    By default glibc maps every allocation of some megabytes anew and the kernel clears it page by page: a third of a
+    training step on a CPU. To be called before the first tensor is made; elsewhere than on Linux with glibc it does
+    nothing. Memory in use at the heaviest batch stays the process's own.
+    """
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch then aligns large tensors and advises large pages
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
+            mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
