@@ -36,7 +36,7 @@ class ConvBlstmListener(Section):
 
 
 class VggBlstmListener(Section):
-    """Two blocks of two convolutions and a pooling (four times fewer states than frames), then projected BLSTM layers."""
+    """Two blocks of two convolutions and a pooling (four times fewer states than frames), then projected BLSTMs."""
 
     kind: Literal["vgg_blstm"] = Field(description="which listener")
     n_channels: tuple[Width, Width] = Field((64, 128), description="channels of the convolutions of each block")
