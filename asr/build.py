@@ -3,12 +3,15 @@
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
 
 from asr.audio.augment import Augmentation, SpecAugment
 from asr.audio.logmel import LogMel
+from asr.audio.noise import AddNoise, NoiseFolder
+from asr.audio.reverb import Reverb
 from asr.corpora.manifest import Utterance
 from asr.dataset.plan import BatchPlan, StagedPlan
 from asr.models.asr_model import AsrModel
@@ -22,6 +25,8 @@ from asr.search.beam import SearchSettings
 from asr.text.tokenizer import Tokenizer
 from asr.training.learner import LearnerSettings
 from asr.training.trainer import TrainerSettings
+
+Part = TypeVar("Part")
 
 
 class DeviceError(ValueError):
@@ -77,18 +82,44 @@ def build_plan(recipe: Recipe, utterances: Sequence[Utterance], n_tokens: Sequen
 
 
 def build_augmentation(section: AugmentSection, hop_s: float) -> Augmentation:
-    """Makes what varies training utterances; `hop_s` seconds from frame to frame."""
-    masks = section.spec_augment
-    return Augmentation(SpecAugment(**masks.model_dump(), hop_s=hop_s) if masks else None)
+    """Makes what varies training utterances; `hop_s` seconds from frame to frame.
+
+    Raises:
+        NoiseError, AudioError: No impulse responses where the recipe says, or a broken one.
+    """
+    reverb, noise, masks = section.reverb, section.noise, section.spec_augment
+    return Augmentation(
+        reverb=Reverb(**reverb.model_dump()) if reverb else None,
+        noise=AddNoise(noise.share, noise.snr_db, recorded=noise.folder is not None) if noise else None,
+        spec_augment=SpecAugment(**masks.model_dump(), hop_s=hop_s) if masks else None,
+    )
 
 
 def build_augmentation_at(recipe: Recipe) -> Callable[[int], Augmentation]:
     """Makes what varies the training utterances, stage by stage: a function of the step."""
-    stages = recipe.training.stages
-    sections = [stage.augment or recipe.augment for stage in stages] + [recipe.augment]
-    ends = [stage.until_step for stage in stages]
-    augmentations = [build_augmentation(section, recipe.features.hop_s) for section in sections]
-    return lambda step: augmentations[bisect_right(ends, step)]
+    sections = _augment_sections(recipe)
+    built = {section: build_augmentation(section, recipe.features.hop_s) for section in dict.fromkeys(sections)}
+    return partial(_of_stage, [stage.until_step for stage in recipe.training.stages], [built[s] for s in sections])
+
+
+def build_noises_at(recipe: Recipe) -> Callable[[int], NoiseFolder | None]:
+    """Lists the recordings of noise that workers decode, stage by stage: a function of the step, None for no folder.
+
+    Raises:
+        NoiseError: No such folder, or no recording in it.
+    """
+    noises = [section.noise for section in _augment_sections(recipe)]
+    folders = [NoiseFolder(noise.folder, noise.share) if noise and noise.folder else None for noise in noises]
+    return partial(_of_stage, [stage.until_step for stage in recipe.training.stages], folders)
+
+
+def _augment_sections(recipe: Recipe) -> list[AugmentSection]:
+    """How each stage varies utterances, the recipe's own way last."""
+    return [*(stage.augment or recipe.augment for stage in recipe.training.stages), recipe.augment]
+
+
+def _of_stage(ends: Sequence[int], parts: Sequence[Part], step: int) -> Part:
+    return parts[bisect_right(ends, step)]
 
 
 def build_learner_settings(recipe: Recipe, tokenizer: Tokenizer) -> LearnerSettings:

@@ -1,8 +1,11 @@
-"""Augmentation of a batch on its device: speed of samples, masks on features. Every draw is keyed, none is global."""
+"""Augmentation of a batch on its device: speed, rooms, noise, masks. Every draw is keyed, none is global."""
 
 import torch
 from torch import Tensor
 from torchaudio.functional import resample
+
+from asr.audio.noise import AddNoise
+from asr.audio.reverb import Reverb
 
 
 def perturb_speed(samples: Tensor, sample_lens: Tensor, speeds: Tensor) -> tuple[Tensor, Tensor]:
@@ -34,20 +37,34 @@ def perturbed_lens(sample_lens: Tensor, speeds: Tensor) -> Tensor:
 
 
 class Augmentation:
-    """All that varies training utterances, in its order: speed, then masks.
+    """All that varies training utterances, in its order: speed, then a room, then noise, then masks.
 
     Args:
+        reverb: Rooms to speak in; None for none.
+        noise: What is heard besides; None for nothing.
         spec_augment: Masks over features; None for none.
     """
 
-    def __init__(self, spec_augment: "SpecAugment | None") -> None:
+    def __init__(
+        self,
+        reverb: Reverb | None = None,
+        noise: AddNoise | None = None,
+        spec_augment: "SpecAugment | None" = None,
+    ) -> None:
+        self.reverb = reverb
+        self.noise = noise
         self.spec_augment = spec_augment
 
     def on_samples(
         self, samples: Tensor, sample_lens: Tensor, speeds: Tensor, keys: Tensor, noise: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Varies samples (B, N) and sample_lens (B,); speeds, keys and noise as in a batch."""
-        return perturb_speed(samples, sample_lens, speeds)
+        samples, sample_lens = perturb_speed(samples, sample_lens, speeds)
+        if self.reverb:
+            samples = self.reverb(samples, sample_lens, keys)
+        if self.noise:
+            samples = self.noise(samples, sample_lens, keys, noise)
+        return samples, sample_lens
 
     def on_features(self, features: Tensor, frame_lens: Tensor, keys: Tensor) -> Tensor:
         """Varies features (B, T, M) of frame_lens (B,)."""

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from asr.audio.augment import perturbed_lens
+from asr.audio.noise import NoiseFolder
 from asr.audio.read import read_audio
 from asr.corpora.manifest import Utterance
 from asr.dataset.plan import Planned
@@ -26,7 +28,8 @@ class Batch:
         token_lens: (B,) int64.
         speeds: (B,) float64 playing speeds.
         keys: (B,) int64 keys of the utterances' random draws.
-        noise: (B, N') float32 recordings to be mixed in; N' = 0 where there is none.
+        noise: (B, N') float32 recordings to be mixed in, as long as the utterances once their speed has changed; N' = 0
+            without recordings.
         counts: Whether its loss counts; if not, a rank without utterances of its own keeps the others company.
     """
 
@@ -51,9 +54,14 @@ class Batch:
 
 
 def collate(
-    utterances: Sequence[Utterance], planned: Sequence[Planned], tokenizer: Tokenizer, *, counts: bool = True
+    utterances: Sequence[Utterance],
+    planned: Sequence[Planned],
+    tokenizer: Tokenizer,
+    noises: NoiseFolder | None = None,
+    *,
+    counts: bool = True,
 ) -> Batch:
-    """Decodes and stacks the utterances that a plan names; `counts` as in `Batch`.
+    """Decodes and stacks the utterances that a plan names, and recorded noise for them; `counts` as in `Batch`.
 
     Raises:
         AudioError: A file cannot be read any more; the message names it.
@@ -65,15 +73,17 @@ def collate(
     tokens = [torch.tensor(tokenizer.encode(item.text), dtype=torch.int64) for item in chosen]
     padded_samples, sample_lens = pad(samples)
     padded_tokens, token_lens = pad(tokens)
+    speeds = torch.tensor([item.speed for item in planned], dtype=torch.float64)
+    played_lens = perturbed_lens(sample_lens, speeds).tolist()
     return Batch(
         [item.id for item in chosen],
         padded_samples,
         sample_lens,
         padded_tokens,
         token_lens,
-        torch.tensor([item.speed for item in planned], dtype=torch.float64),
+        speeds,
         torch.tensor([item.key for item in planned], dtype=torch.int64),
-        torch.zeros(len(chosen), 0),
+        noises.rows([item.key for item in planned], played_lens) if noises else torch.zeros(len(chosen), 0),
         counts,
     )
 

@@ -1,14 +1,19 @@
 """The batches of training, step by step: this rank's share of each, decoded ahead by worker processes."""
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch.utils.data import DataLoader, Dataset
 
+from asr.audio.noise import NoiseFolder
 from asr.corpora.manifest import Utterance
 from asr.dataset.batches import Batch, collate
 from asr.dataset.plan import Planned, StagedPlan
 from asr.text.tokenizer import Tokenizer
+
+
+def no_noises(_step: int) -> None:
+    """For training without recorded noise."""
 
 
 class TrainingSteps(Dataset[list[Batch]]):
@@ -24,6 +29,7 @@ class TrainingSteps(Dataset[list[Batch]]):
         rank: Of this process, from 0.
         n_ranks: Processes that share each step.
         n_micro: Micro-batches that each of them works through in one step.
+        noises_at: Recordings of noise that a step's batches bring along; it must be picklable, or workers be forked.
     """
 
     def __init__(
@@ -34,6 +40,7 @@ class TrainingSteps(Dataset[list[Batch]]):
         rank: int = 0,
         n_ranks: int = 1,
         n_micro: int = 1,
+        noises_at: Callable[[int], NoiseFolder | None] = no_noises,
     ) -> None:
         self.utterances = utterances
         self.plan = plan
@@ -41,16 +48,24 @@ class TrainingSteps(Dataset[list[Batch]]):
         self.rank = rank
         self.n_ranks = n_ranks
         self.n_micro = n_micro
+        self.noises_at = noises_at
 
     def __getitem__(self, step: int) -> list[Batch]:
         """Decodes this rank's micro-batches of a step."""
-        return self.share(self.plan.batch(step))
+        return self.share(self.plan.batch(step), step)
 
-    def share(self, planned: Sequence[Planned]) -> list[Batch]:
-        """Decodes this rank's micro-batches of a batch; one without utterances gets the first, which counts nothing."""
+    def share(self, planned: Sequence[Planned], step: int) -> list[Batch]:
+        """Decodes this rank's micro-batches of a batch, with the noise of a step.
+
+        One without utterances gets the first, which counts nothing.
+        """
         n_shares = self.n_ranks * self.n_micro
         shares = [planned[self.rank + self.n_ranks * micro :: n_shares] for micro in range(self.n_micro)]
-        return [collate(self.utterances, share or planned[:1], self.tokenizer, counts=bool(share)) for share in shares]
+        noises = self.noises_at(step)
+        return [
+            collate(self.utterances, share or planned[:1], self.tokenizer, noises, counts=bool(share))
+            for share in shares
+        ]
 
 
 def training_loader(steps: TrainingSteps, start: int, end: int, n_workers: int) -> DataLoader[list[Batch]]:

@@ -17,7 +17,10 @@ CountOrNone = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 ManifestPath = Annotated[Path, Field(strict=False)]  # text becomes a path
+FolderPath = Annotated[Path, Field(strict=False)]
 Speed = Annotated[float, Field(ge=0.5, le=2)]
+Decibels = Annotated[float, Field(ge=-30, le=100)]
+ReverbTime = Annotated[float, Field(ge=0.05, le=1)]
 
 
 class DataSection(Section):
@@ -91,12 +94,54 @@ class SpecAugmentSection(Section):
     max_time_share: Share = Field(0.05, description="widest time mask, as a share of the utterance")
 
 
+class NoiseSection(Section):
+    """Noise added to training utterances: recordings, or noise whose power falls as 1/f^a, a from 0 to 2."""
+
+    share: Share = Field(0.5, description="probability that an utterance gets noise")
+    snr_db: tuple[Decibels, Decibels] = Field(
+        (5.0, 25.0), description="lowest and highest signal-to-noise ratio, in dB, one drawn per utterance and epoch"
+    )
+    folder: FolderPath | None = Field(
+        None, description="recordings, in this folder or below it (such as MUSAN's); null makes coloured noise"
+    )
+
+    @model_validator(mode="after")
+    def _lowest_first(self) -> Self:
+        _check_rises("snr_db", self.snr_db)
+        return self
+
+
+class ReverbSection(Section):
+    """Rooms to speak training utterances in: simulated (Allen & Berkley 1979), or recorded impulse responses."""
+
+    share: Share = Field(0.5, description="probability that an utterance is put in a room")
+    rt60_s: tuple[ReverbTime, ReverbTime] = Field(
+        (0.1, 0.6),
+        description="shortest and longest time in which sound falls by 60 dB, in seconds; of simulated rooms",
+    )
+    folder: FolderPath | None = Field(
+        None, description="recorded impulse responses, in this folder or below it; null simulates rooms"
+    )
+
+    @model_validator(mode="after")
+    def _shortest_first(self) -> Self:
+        _check_rises("rt60_s", self.rt60_s)
+        return self
+
+
+def _check_rises(key: str, bounds: tuple[float, float]) -> None:
+    if bounds[0] > bounds[1]:
+        raise ValueError(f"{key} = {list(bounds)}: expected the smaller number first")
+
+
 class AugmentSection(Section):
     """How training utterances are varied; dev and test never are."""
 
     speeds: Annotated[tuple[Speed, ...], Field(min_length=1)] = Field(
         (0.9, 1.0, 1.1), description="speed factors, one drawn per utterance and epoch; [1.0] changes nothing"
     )
+    reverb: ReverbSection | None = Field(None, description="rooms to speak in; null for none")
+    noise: NoiseSection | None = Field(None, description="what is heard besides; null for nothing")
     spec_augment: SpecAugmentSection | None = Field(
         SpecAugmentSection(), description="masks over the features; null for none"
     )

@@ -10,6 +10,7 @@ from asr.build import (
     build_augmentation_at,
     build_learner_settings,
     build_model,
+    build_noises_at,
     build_plan,
     build_tokenizer,
     build_trainer_settings,
@@ -46,9 +47,8 @@ class Experiment:
     def heaviest(self) -> list[Batch]:
         """This rank's share of the batches with the most seconds and with the most tokens that a run may meet."""
         seconds = [utterance.duration_s for utterance in self.train]
-        return [
-            batch for weights in (seconds, self.n_tokens) for batch in self.steps.share(self.plan.heaviest(weights))[:1]
-        ]
+        planned = [self.plan.heaviest(weights) for weights in (seconds, self.n_tokens)]
+        return [batch for each in planned for batch in self.steps.share(each, self.trainer.step)[:1]]
 
     def loader(self, start: int, end: int) -> Iterable[list[Batch]]:
         """This rank's micro-batches of steps start..end-1."""
@@ -112,7 +112,8 @@ def assemble(recipe: Recipe, out: Path, ranks: Ranks) -> Experiment:
         fingerprint(train),
         ranks,
     )
-    steps = TrainingSteps(train, plan, tokenizer, ranks.rank, ranks.n_ranks, recipe.training.n_micro_batches)
+    n_micro, noises_at = recipe.training.n_micro_batches, build_noises_at(recipe)
+    steps = TrainingSteps(train, plan, tokenizer, ranks.rank, ranks.n_ranks, n_micro, noises_at)
     return Experiment(recipe, train, tokenizer, n_tokens, plan, steps, trainer, ranks)
 
 
