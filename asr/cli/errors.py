@@ -26,5 +26,7 @@ def in_words(error: BaseException) -> str:
         message = f"{error.filename}: {error.strerror}"
     else:
         message = str(error) or type(error).__name__
-    lines = message.splitlines()
-    return "\n".join("".join(c if c.isprintable() else repr(c)[1:-1] for c in f"asr: {line}") for line in lines)
+    alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
+    start = "asr: " if alone else f"asr: rank {os.environ.get('RANK')}: "
+    lines = [start + line for line in message.splitlines()]
+    return "\n".join("".join(c if c.isprintable() else repr(c)[1:-1] for c in line) for line in lines)

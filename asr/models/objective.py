@@ -41,8 +41,7 @@ def joint_loss(
         ctc_weight: Share of CTC; the speller has the rest.
         label_smoothing: Share of the target spread evenly over the vocabulary.
     """
-    targets = F.pad(tokens, (0, 1)).scatter(1, token_lens[:, None], eos)
-    valid = length_mask(token_lens + 1, targets.shape[1])
+    targets, valid = targets_of(tokens, token_lens, eos)
     logits = outputs.logits[valid]
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     attention = F.cross_entropy(logits, targets[valid], label_smoothing=label_smoothing, reduction="sum")
@@ -57,6 +56,12 @@ def joint_loss(
     joint = ctc_weight * ctc + (1.0 - ctc_weight) * attention
     n_correct = (logits.argmax(-1) == targets[valid]).sum()
     return LossSums(joint, attention.detach(), ctc.detach(), valid.sum(), n_correct)
+
+
+def targets_of(tokens: Tensor, token_lens: Tensor, eos: int) -> tuple[Tensor, Tensor]:
+    """What the speller is to write: tokens (B, U) -> (B, U + 1) with `eos` behind each, and which are real, bool."""
+    targets = F.pad(tokens, (0, 1)).scatter(1, token_lens[:, None], eos)
+    return targets, length_mask(token_lens + 1, targets.shape[1])
 
 
 def history_of(tokens: Tensor, sos: int) -> Tensor:

@@ -108,7 +108,7 @@ def assemble(recipe: Recipe, out: Path, ranks: Ranks) -> Experiment:
         build_trainer_settings(recipe),
         out,
         {RECIPE_FILE: dump_recipe(recipe).encode(), TOKENIZER_FILE: tokenizer.model},
-        Validator(model, tokenizer, dev, recipe.search.batch_s, out / "attention", ranks),
+        Validator(model, tokenizer, dev, recipe.search.batch_s, recipe.training.n_steps, out / "attention", ranks),
         fingerprint(train),
         ranks,
     )

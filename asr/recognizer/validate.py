@@ -1,22 +1,24 @@
 """What the trainer asks after every so many steps: how good is the model, and has its attention learnt to align?"""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from asr.audio.read import read_audio
 from asr.corpora.manifest import Utterance
 from asr.dataset.batches import pad
 from asr.models.asr_model import AsrModel
-from asr.models.objective import history_of
+from asr.models.objective import history_of, targets_of
 from asr.ranks.group import Ranks
 from asr.recognizer.decode import listen
 from asr.recognizer.inspect import draw
-from asr.scoring.alignment import alignment_health
+from asr.scoring.alignment import Attended, alignment_health, attended
 from asr.scoring.corpus import score
 from asr.search.greedy import greedy_search
 from asr.text.normalize import normalize
@@ -32,6 +34,7 @@ class Validator:
         tokenizer: Of the run.
         dev: Its development set.
         batch_s: Padded seconds of audio decoded at once.
+        n_steps: Steps of the whole run.
         pictures: Folder for pictures of attention on the longest dev utterance.
         ranks: The processes that share the work; all of them get the same result.
     """
@@ -42,47 +45,73 @@ class Validator:
         tokenizer: Tokenizer,
         dev: Sequence[Utterance],
         batch_s: float,
+        n_steps: int,
         pictures: Path,
         ranks: Ranks,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.dev = dev
+        self.mine = ranks.share(dev)
         self.batch_s = batch_s
+        self.n_steps = n_steps
         self.pictures = pictures
         self.ranks = ranks
-        self.references = [tokenizer.encode(utterance.text) for utterance in dev]
 
     def __call__(self, step: int) -> Validation:
         """Validates the model as it stands; `step` names the picture."""
-        hypotheses: dict[int, tuple[int, ...]] = {}
-        weights: dict[int, np.ndarray] = {}
-        for indices, states, state_lens in listen(self.model, self.dev, self.batch_s):
-            found = greedy_search(self.model, states, state_lens)
-            hypotheses.update((index, hypothesis.tokens) for index, hypothesis in zip(indices, found, strict=True))
-            weights.update(zip(indices, self._attention(indices, states, state_lens), strict=True))
-        order = range(len(self.dev))
-        health = alignment_health([weights[i] for i in order], [hypotheses[i] for i in order], self.references)
+        found: dict[int, dict[str, Any]] = {}
+        for indices, states, state_lens in listen(self.model, self.mine, self.batch_s):
+            self.ranks.at(step, "validating", [self.mine[index].id for index in indices])
+            found.update(zip(indices, self._records(indices, states, state_lens), strict=True))
+        self.ranks.at(step, "gathering")
+        records = self.ranks.in_order([found[index] for index in range(len(self.mine))])
+        health = alignment_health([Attended(**record["attended"]) for record in records])
         scored = score(
             {utterance.id: normalize(utterance.text) for utterance in self.dev},
-            {self.dev[i].id: normalize(self.tokenizer.decode(hypotheses[i])) for i in order},
+            {
+                utterance.id: normalize(self.tokenizer.decode(record["tokens"]))
+                for utterance, record in zip(self.dev, records, strict=True)
+            },
         )
-        return Validation(scored.wer, {"cer": scored.cer, **asdict(health)}, health.verdict(), self._picture(step))
+        metrics = {name: value for name, value in asdict(health).items() if math.isfinite(value)}
+        alarm = health.verdict(step / self.n_steps, scored.wer)
+        picture = self._picture(step) if self.ranks.is_first else None
+        return Validation(scored.wer, {"cer": scored.cer, **metrics}, alarm, picture)
 
-    def _attention(self, indices: list[int], states: Tensor, state_lens: Tensor) -> list[np.ndarray]:
-        """Weights (U, S) of each utterance of a batch in a teacher-forced pass."""
-        references = [self.references[index] for index in indices]
-        tokens, token_lens = pad([torch.tensor(reference, dtype=torch.int64) for reference in references])
-        with torch.inference_mode():
-            history = history_of(tokens.to(states.device), self.tokenizer.sos)
-            spelling = self.model.speller(history, self.model.speller.memory(states, state_lens))
-        rows = zip(spelling.weights.cpu().numpy(), token_lens.tolist(), state_lens.tolist(), strict=True)
-        return [weights[:n_tokens, :n_states] for weights, n_tokens, n_states in rows]
+    def _records(self, indices: list[int], states: Tensor, state_lens: Tensor) -> list[dict[str, Any]]:
+        """What is to be known of each utterance of a batch, in plain values."""
+        hypotheses = greedy_search(self.model, states, state_lens)
+        references = [self.tokenizer.encode(self.mine[index].text) for index in indices]
+        tokens, token_lens = (each.to(states.device) for each in pad([torch.tensor(r).long() for r in references]))
+        right, weights = self._spell(states, state_lens, tokens, token_lens)
+        # Of similar length, since batches are: the recording of the next in the batch.
+        wrong, _ = self._spell(states.roll(1, 0), state_lens.roll(1, 0), tokens, token_lens)
+        gains = (right - wrong).tolist() if len(indices) > 1 else [None]
+        rows = zip(hypotheses, references, weights, state_lens.tolist(), gains, strict=True)
+        return [
+            {
+                "tokens": list(hypothesis.tokens),
+                "attended": asdict(
+                    attended(attention[: len(reference), :n_states].numpy(), hypothesis.tokens, reference, gain)
+                ),
+            }
+            for hypothesis, reference, attention, n_states, gain in rows
+        ]
+
+    @torch.inference_mode()
+    def _spell(self, states: Tensor, state_lens: Tensor, tokens: Tensor, token_lens: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-probability (B,) of the transcripts, ends included, and attention (B, U + 1, S), on the CPU."""
+        history = history_of(tokens, self.tokenizer.sos)
+        spelling = self.model.speller(history, self.model.speller.memory(states, state_lens))
+        targets, valid = targets_of(tokens, token_lens, self.tokenizer.eos)
+        losses = F.cross_entropy(spelling.logits.double().transpose(1, 2), targets, reduction="none")
+        return -losses.where(valid, 0.0).sum(1).cpu(), spelling.weights.cpu()
 
     def _picture(self, step: int) -> Path:
         index = max(range(len(self.dev)), key=lambda i: self.dev[i].duration_s)
         shown = self.dev[index]
         path = self.pictures / f"step-{step:08d}.png"
         samples = read_audio(shown.audio, start_s=shown.start_s, duration_s=shown.duration_s)
-        draw(self.model, self.tokenizer, samples, self.references[index], path)
+        draw(self.model, self.tokenizer, samples, self.tokenizer.encode(shown.text), path)
         return path

@@ -1,9 +1,10 @@
 """Alignment health: has attention learnt to walk along the utterance, and does decoding end where it should?
 
-An attention model that never learns to align looks, by its loss alone, like one that learns slowly. These five numbers
+An attention model that never learns to align looks, by its loss alone, like one that learns slowly. These numbers
 tell them apart long before the training is over.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,10 +22,57 @@ LENGTH_RATIOS = (0.6, 1.6)  # at a word error rate of 40 %, all of it deletions,
 LOOP_REPEATS = 4  # "no no no" is speech; four times the same, where the reference has no such thing, is a loop
 MAX_LOOP_TOKENS = 16  # longest repeated unit looked for: a few words of characters
 
+# When to ask. A speller that gains less than a twentieth of a nat from its own recording hears nothing of it.
+LISTENS_FROM, MIN_GAIN = 0.15, 0.05
+ALIGNS_FROM, ALIGNED_BELOW_WER = 0.3, 0.5  # sound runs on small corpora align by then, some no sooner
+
 ADVICE = (
     "give CTC more weight (0.3), train on short utterances first, use location-aware attention, "
     "switch SpecAugment on only after warm-up, or train for more steps"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Attended:
+    """How one utterance was attended to: numbers alone, so that processes can tell each other.
+
+    Attributes:
+        n_steps: Steps of attention from one token to the next.
+        n_forward: Those that do not move back, by more than half a token's share of the audio.
+        coverage: How much of the utterance the attended positions span.
+        entropy: Mean entropy of the attention over its maximum.
+        loops: Whether the hypothesis repeats itself as the reference does not.
+        n_hypothesis: Tokens of the hypothesis.
+        n_reference: Tokens of the reference.
+        gain: How much likelier the reference is with its own recording than with another's, in nats; None where there
+            was no other.
+    """
+
+    n_steps: int
+    n_forward: int
+    coverage: float
+    entropy: float
+    loops: bool
+    n_hypothesis: int
+    n_reference: int
+    gain: float | None = None
+
+
+def attended(
+    weights: np.ndarray, hypothesis: Sequence[int], reference: Sequence[int], gain: float | None = None
+) -> Attended:
+    """Measures one utterance.
+
+    Args:
+        weights: (U, S), rows of attention over its own states, padding cut off; from teacher forcing or from decoding.
+            Fewer than two rows say nothing.
+        hypothesis: Token ids as decoded without the reference's help, special ids left out.
+        reference: Token ids of the reference.
+        gain: As in `Attended`.
+    """
+    walk = _measure(np.asarray(weights, dtype=np.float64)) if len(weights) >= 2 else (0, 0, 0.0, 0.0)
+    loops = has_loop(hypothesis) and not has_loop(reference)
+    return Attended(*walk, loops, len(hypothesis), len(reference), gain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +86,8 @@ class AlignmentHealth:
         entropy: Mean entropy of the attention over its maximum: 0 on one state, 1 evenly on all.
         loop_share: Share of hypotheses with a run of repeated tokens that their references do not have.
         length_ratio: Tokens of all free-running hypotheses over tokens of all references.
+        listening_gain: Nats per token by which references are likelier with their own recordings than with others'.
+        listening_error: Its standard error over the utterances; infinite where it could not be measured.
     """
 
     monotonicity: float
@@ -45,57 +95,69 @@ class AlignmentHealth:
     entropy: float
     loop_share: float
     length_ratio: float
+    listening_gain: float
+    listening_error: float
 
-    def verdict(self) -> str | None:
-        """None when healthy, else an alarm that names what is wrong and what to do; too early to ask before warm-up."""
+    def verdict(self, run_share: float = 1.0, wer: float = 1.0) -> str | None:
+        """None when healthy, else an alarm that names what is wrong and what to do.
+
+        Args:
+            run_share: How much of the training run is over: a speller listens early, aligns later, if it ever does.
+            wer: Word error rate of greedy decoding; whoever gets most words right listens at the right places.
+        """
+        faults = []
+        if run_share >= LISTENS_FROM and self.listening_gain < max(MIN_GAIN, 2.0 * self.listening_error) < math.inf:
+            faults.append(
+                "the speller does not listen: a transcript is no likelier with its own recording than with another's "
+                f"({self.listening_gain:+.3f} nats per token, standard error {self.listening_error:.3f}); do texts and "
+                "recordings belong together?"
+            )
+        if run_share >= ALIGNS_FROM and wer > ALIGNED_BELOW_WER:
+            faults += self._faults()
+        return f"{'; '.join(faults)}. To mend it: {ADVICE}" if faults else None
+
+    def _faults(self) -> list[str]:
         shortest, longest = LENGTH_RATIOS
         align = "attention has not learnt to align"
         end = "decoding does not end where it should"
-        faults = [
-            fault
-            for is_healthy, fault in (
-                (self.coverage >= MIN_COVERAGE, f"{align}: it spans {self.coverage:.0%} of the audio"),
-                (self.monotonicity >= MIN_MONOTONICITY, f"{align}: {1 - self.monotonicity:.0%} of its steps go back"),
-                (self.entropy <= MAX_ENTROPY, f"{align}: its entropy is {self.entropy:.0%} of the greatest there is"),
-                (self.loop_share <= MAX_LOOP_SHARE, f"{end}: {self.loop_share:.0%} of the hypotheses run in a loop"),
-                (
-                    shortest <= self.length_ratio <= longest,
-                    f"{end}: hypotheses have {self.length_ratio:.2f} times the tokens of their references",
-                ),
-            )
-            if not is_healthy
-        ]
-        return f"{'; '.join(faults)}. To mend it: {ADVICE}" if faults else None
+        checks = (
+            (self.coverage >= MIN_COVERAGE, f"{align}: it spans {self.coverage:.0%} of the audio"),
+            (self.monotonicity >= MIN_MONOTONICITY, f"{align}: {1 - self.monotonicity:.0%} of its steps go back"),
+            (self.entropy <= MAX_ENTROPY, f"{align}: its entropy is {self.entropy:.0%} of the greatest there is"),
+            (self.loop_share <= MAX_LOOP_SHARE, f"{end}: {self.loop_share:.0%} of the hypotheses run in a loop"),
+            (
+                shortest <= self.length_ratio <= longest,
+                f"{end}: hypotheses have {self.length_ratio:.2f} times the tokens of their references",
+            ),
+        )
+        return [fault for is_healthy, fault in checks if not is_healthy]
 
 
-def alignment_health(
-    weights: Sequence[np.ndarray], hypotheses: Sequence[Sequence[int]], references: Sequence[Sequence[int]]
-) -> AlignmentHealth:
-    """Measures alignment over a set of utterances, dev or a part of it.
-
-    Args:
-        weights: Per utterance (U, S), rows of attention over its own states, padding cut off; from teacher forcing or
-            from decoding. Utterances of fewer than two tokens say nothing and are passed over.
-        hypotheses: Token ids as decoded without the reference's help, special ids left out.
-        references: Token ids of the references, in the same order.
-
-    Raises:
-        ValueError: Not one hypothesis for each reference.
-    """
-    measured = [_measure(np.asarray(rows, dtype=np.float64)) for rows in weights if len(rows) >= 2]
-    n_steps, n_forward, coverages, entropies = zip(*measured, strict=True) if measured else ((), (), (), ())
-    n_loops = sum(
-        has_loop(hypothesis) and not has_loop(reference)
-        for hypothesis, reference in zip(hypotheses, references, strict=True)
-    )
-    n_tokens = sum(map(len, references))
+def alignment_health(utterances: Sequence[Attended]) -> AlignmentHealth:
+    """Sums up a set of utterances, dev or a part of it."""
+    walks = [each for each in utterances if each.n_steps]
+    n_tokens = sum(each.n_reference for each in utterances)
+    gain, error = _listening(utterances)
     return AlignmentHealth(
-        monotonicity=sum(n_forward) / sum(n_steps) if measured else 1.0,
-        coverage=float(np.mean(coverages)) if measured else 1.0,
-        entropy=float(np.mean(entropies)) if measured else 0.0,
-        loop_share=n_loops / max(len(references), 1),
-        length_ratio=sum(map(len, hypotheses)) / n_tokens if n_tokens else 1.0,
+        monotonicity=sum(each.n_forward for each in walks) / sum(each.n_steps for each in walks) if walks else 1.0,
+        coverage=float(np.mean([each.coverage for each in walks])) if walks else 1.0,
+        entropy=float(np.mean([each.entropy for each in walks])) if walks else 0.0,
+        loop_share=sum(each.loops for each in utterances) / max(len(utterances), 1),
+        length_ratio=sum(each.n_hypothesis for each in utterances) / n_tokens if n_tokens else 1.0,
+        listening_gain=gain,
+        listening_error=error,
     )
+
+
+def _listening(utterances: Sequence[Attended]) -> tuple[float, float]:
+    """Gain per token (ends included) over the set, and its standard error as a ratio of sums."""
+    pairs = [(each.gain, each.n_reference + 1) for each in utterances if each.gain is not None]
+    if len(pairs) < 2:
+        return 0.0, math.inf
+    gains, n_tokens = (np.array(column, dtype=np.float64) for column in zip(*pairs, strict=True))
+    ratio = gains.sum() / n_tokens.sum()
+    spread = np.square(gains - ratio * n_tokens).sum() * len(pairs) / (len(pairs) - 1)
+    return float(ratio), float(np.sqrt(spread) / n_tokens.sum())
 
 
 def has_loop(tokens: Sequence[int]) -> bool:

@@ -25,8 +25,7 @@ from asr.training.tensors import load_tensors, save_tensors
 
 LOG_EVERY = 20  # steps
 MAX_SKIPPED = 10  # batches in a run whose gradient is not finite; more is no accident
-ALARM_FROM_SHARE = 0.3  # of the run: sound runs on small corpora align by then, some no sooner
-ALARM_ABOVE_WER = 0.5  # whoever gets most words right listens at the right places, however widely
+FIRST_LOOK = 0.15  # of the run: a first validation at the latest, for the alarm to come in time
 
 
 class TrainingError(RuntimeError):
@@ -143,7 +142,7 @@ class Trainer:
                     lr = self.learner.optimizer.param_groups[0]["lr"]
                     log.metrics("train", self.step, {**pace.take(), "lr": lr})
                 log.progress(self.step, pace.status)
-                due = self.step % settings.validate_every == 0 or self.step == settings.n_steps
+                due = self._is_validation_due()
                 if due:
                     self._validate(log)
                     pace.restart()
@@ -200,6 +199,11 @@ class Trainer:
             )
         return f"{fault} and skipped"
 
+    def _is_validation_due(self) -> bool:
+        settings = self.settings
+        looks = (math.ceil(FIRST_LOOK * settings.n_steps), settings.n_steps)
+        return self.step % settings.validate_every == 0 or self.step in looks
+
     def _validate(self, log: RunLog) -> None:
         self.model.eval()
         with self.learner.averaged(), torch.inference_mode():
@@ -210,8 +214,7 @@ class Trainer:
             log.picture("dev/attention", self.step, found.picture)
         rest = "  ".join(f"{name} {value:.3g}" for name, value in found.metrics.items())
         log.line(f"step {self.step}  dev WER {100 * found.wer:.2f} %  {rest}{'  *' if leads else ''}")
-        late = self.step >= ALARM_FROM_SHARE * self.settings.n_steps
-        if found.alarm and late and found.wer > ALARM_ABOVE_WER:
+        if found.alarm:
             log.line(f"ALIGNMENT: {found.alarm}")
 
     def _stop(self, log: RunLog, step: Step) -> None:

@@ -5,6 +5,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,6 +82,31 @@ def test_decoding_processes_change_nothing(manifest: Path, tmp_path: Path) -> No
     train_recipe(load_recipe(path, ["data.n_workers=2"]), tmp_path / "two")
     none, two = hashes(tmp_path / "none"), hashes(tmp_path / "two")
     assert none == two
+
+
+def test_equal_runs_have_equal_bits(manifest: Path, tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path / "r.yaml", manifest, n_steps=4, validate_every=4)
+    for name in ("one", "two"):
+        command = [sys.executable, "-m", "asr", "train", str(recipe), "--deterministic", "--out", str(tmp_path / name)]
+        subprocess.run(command, check=True, capture_output=True)
+    assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
+
+
+def test_two_ranks_train_validate_and_resume(manifest: Path, tmp_path: Path) -> None:
+    """Through the launcher: what one rank began two go on with, and all agree on dev."""
+    recipe = write_recipe(tmp_path / "r.yaml", manifest, n_steps=8, validate_every=4, ema_decay=0.9)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    train = ["-m", "asr", "train", str(recipe), "--out", str(tmp_path / "run")]
+    for _ in range(2):  # once to train, once more for nothing
+        done = subprocess.run([*launcher, *train], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert [row[:2] for row in logged(tmp_path / "run")] == [("dev", 4), ("dev", 8), ("average", 8)]
+    assert done.stdout.count("model:") == 1, "the first rank speaks for all"
+    score = ["-m", "asr", "evaluate", "--model", str(tmp_path / "run" / "best"), str(manifest), "--out"]
+    subprocess.run([sys.executable, *score, str(tmp_path / "one")], check=True, capture_output=True)
+    subprocess.run([*launcher, *score, str(tmp_path / "two")], check=True, capture_output=True)
+    for name in ("hyp.trn", "ref.trn", "wer.txt"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
 def test_sigterm_saves_and_the_same_call_goes_on(

@@ -1,18 +1,21 @@
 """Alignment health: a walk along the utterance is healthy, everything else raises the alarm."""
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asr.scoring.alignment import AlignmentHealth, alignment_health, has_loop
+from asr.scoring.alignment import AlignmentHealth, alignment_health, attended, has_loop
 
 SIZES = [(5, 12), (12, 14), (20, 100), (60, 90), (200, 400)]
 TOKENS = list(range(4, 30))
 
 
 def health(weights: np.ndarray, hypothesis: list[int] = TOKENS) -> AlignmentHealth:
-    return alignment_health([weights], [hypothesis], [TOKENS])
+    return alignment_health([attended(weights, hypothesis, TOKENS)])
 
 
 def bumps(positions: np.ndarray, n_states: int, width: float) -> np.ndarray:
@@ -68,7 +71,7 @@ def test_attention_that_has_learnt_nothing_alarms(n_tokens, n_states, seed):
 def test_random_places_alarm_over_a_set_of_short_utterances():
     rng = np.random.default_rng(0)
     weights = [bumps(rng.uniform(0, 19, 5), 20, 0.5) for _ in range(50)]
-    assert alignment_health(weights, [TOKENS] * 50, [TOKENS] * 50).verdict()
+    assert alignment_health([attended(each, TOKENS, TOKENS) for each in weights]).verdict()
 
 
 def test_loops_and_lengths_alarm():
@@ -77,7 +80,7 @@ def test_loops_and_lengths_alarm():
     assert "0.00 times" in str(health(good, []).verdict())
     assert "times the tokens" in str(health(good, list(range(99))).verdict())
     repeated = [7, 8, 9] * 5
-    assert alignment_health([good], [repeated], [repeated]).loop_share == 0.0  # the speaker did say so
+    assert alignment_health([attended(good, repeated, repeated)]).loop_share == 0.0  # the speaker did say so
 
 
 @settings(deadline=None)  # two busy cores
@@ -93,7 +96,42 @@ def test_loops_are_found_where_the_definition_says(tokens):
 
 
 def test_nothing_to_measure_is_no_alarm():
-    assert alignment_health([], [], []).verdict() is None
-    assert alignment_health([np.ones((1, 5)) / 5], [[4]], [[4]]).verdict() is None
-    with pytest.raises(ValueError, match="shorter"):
-        alignment_health([], [[4]], [])
+    assert alignment_health([]).verdict() is None
+    assert alignment_health([attended(np.ones((1, 5)) / 5, [4], [4])]).verdict() is None
+
+
+def listening(gains: list[float | None]) -> AlignmentHealth:
+    """Utterances of nine tokens, attended to perfectly, that gain so much from their own recordings."""
+    walk = np.eye(9)
+    return alignment_health([attended(walk, TOKENS[:9], TOKENS[:9], gain) for gain in gains])
+
+
+def test_the_gain_is_per_token_with_its_standard_error():
+    found = listening([1.0, 3.0, 2.0, None])
+    assert found.listening_gain == pytest.approx(0.2)
+    assert found.listening_error == pytest.approx(np.std([0.1, 0.3, 0.2], ddof=1) / np.sqrt(3))
+
+
+@pytest.mark.parametrize(
+    ("gains", "deaf"),
+    [([0.1, -0.1, 0.2] * 9, True), ([5.0, 6.0, 4.0] * 9, False), ([5.0, -4.0, 9.0, -3.0], True), ([None] * 9, False)],
+    ids=["nothing", "plenty", "uncertain", "unknown"],
+)
+def test_a_speller_that_does_not_listen_alarms_early(gains, deaf):
+    assert listening(gains).verdict(run_share=0.14) is None
+    assert ("does not listen" in str(listening(gains).verdict(run_share=0.15))) is deaf
+    assert ("does not listen" in str(listening(gains).verdict(run_share=1.0, wer=0.1))) is deaf
+
+
+def test_bad_walks_alarm_later_and_only_while_words_are_wrong():
+    stuck = np.zeros((9, 9))
+    stuck[:, 3] = 1.0
+    found = alignment_health([attended(stuck, TOKENS[:9], TOKENS[:9], 20.0)])
+    assert found.verdict(run_share=0.29, wer=1.0) is None
+    assert found.verdict(run_share=0.3, wer=0.5) is None
+    assert "not learnt to align" in str(found.verdict(run_share=0.3, wer=0.51))
+
+
+def test_what_processes_tell_each_other_survives_json():
+    record = attended(np.eye(5), [4, 5], [4, 5, 6], 1.25)
+    assert Attended(**json.loads(json.dumps(asdict(record)))) == record
