@@ -1,5 +1,6 @@
-"""Noise for training utterances: recorded, or made with a spectrum that falls like 1 / f^a."""
+"""Noise under training utterances: recordings, or noise whose power falls like 1 / f^a, made where it is used."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -7,145 +8,198 @@ import soundfile
 import torch
 from torch import Tensor
 
-from asr.audio.folder import list_recordings
-from asr.audio.keyed import happens, keyed_generator
-from asr.audio.read import RATE_HZ, AudioError, Samples, read_audio
+from asr.audio.draws import many_uniforms, uniforms
+from asr.audio.read import RATE_HZ, AudioError, read_audio
 
-LOWEST_HZ = 50.0
-"""Below this, coloured noise does not grow: power that nobody hears must not count in the SNR."""
+SUFFIXES = (".aif", ".aiff", ".au", ".flac", ".mp3", ".ogg", ".opus", ".sph", ".wav")
+LOWEST_HZ = 20.0
+"""Coloured noise has nothing below: power that nobody hears must not count in a signal-to-noise ratio."""
 
 STEEPEST = 2.0
 """Largest exponent of coloured noise: 0 is white, 1 pink, 2 brown."""
 
-_BLOCK = 1 << 14
+SHORTEST_PERIOD, LONGEST_PERIOD = 1 << 12, 1 << 16
+"""Coloured noise repeats itself after so many samples, 4 s at most: a spectrum per utterance is what it costs."""
+
+
+class NoiseError(ValueError):
+    """Recordings that are not where the recipe says; the message names the folder and the key."""
+
+
+def gets_noise(key: int, share: float) -> bool:
+    """Whether the utterance with this key gets noise; workers that decode and the device that mixes agree."""
+    return uniforms(key, "gets noise", 1)[0] < share
 
 
 class NoiseFolder:
-    """Recorded noise: any folder of recordings, such as MUSAN.
+    """Recorded noise: any folder of recordings, such as MUSAN's.
 
     Args:
-        folder: Searched recursively.
-        share: Probability that an utterance gets noise, as in `Noise`.
+        folder: Searched with all its subfolders.
+        share: Probability that an utterance gets noise, as in `AddNoise`.
 
     Raises:
-        AudioError: No such folder, or no recording in it.
+        NoiseError: No such folder, or no recording in it.
     """
 
     def __init__(self, folder: Path, share: float) -> None:
         self.files = list_recordings(folder, "augment.noise.folder")
         self.share = share
 
-    def segment(self, key: int, n_samples: int) -> Samples:
-        """Reads what the utterance with this key hears besides: a stretch of a recording, both drawn evenly.
+    def rows(self, keys: list[int], lens: list[int]) -> Tensor:
+        """Reads noise for a batch.
 
         Args:
-            key: Of the utterance's draws.
-            n_samples: How much; a shorter recording is repeated.
+            keys: Of B utterances.
+            lens: Their samples, once their speed has changed.
 
         Returns:
-            (n_samples,) float32, or (0,) if this utterance gets no noise.
+            (B, longest) float32, zero beyond each length and for utterances that get none.
 
         Raises:
-            AudioError: The recording cannot be decoded; the message names it.
+            AudioError: A recording cannot be decoded; the message names it.
         """
-        if not happens(key, "noise", self.share):
-            return np.zeros(0, np.float32)
-        which, where = torch.rand(2, generator=keyed_generator(key, "noise recording"), dtype=torch.float64).tolist()
+        noise = torch.zeros(len(keys), max(lens))
+        for row, (key, length) in enumerate(zip(keys, lens, strict=True)):
+            if gets_noise(key, self.share):
+                noise[row, :length] = self.segment(key, length)
+        return noise
+
+    def segment(self, key: int, n_samples: int) -> Tensor:
+        """Reads (n_samples,) float32 from anywhere in any file, both drawn evenly; a shorter recording is repeated.
+
+        Raises:
+            AudioError: It cannot be decoded; the message names it.
+        """
+        which, where = uniforms(key, "noise recording", 2)
         path = self.files[int(which * len(self.files))]
         spare_s = _duration_s(path) - n_samples / RATE_HZ
-        if spare_s <= 0:
-            recording = read_audio(path)
-            return np.resize(np.roll(recording, -int(where * len(recording))), n_samples)
-        return np.resize(read_audio(path, start_s=where * spare_s, duration_s=n_samples / RATE_HZ), n_samples)
+        if spare_s > 0:
+            found = read_audio(path, start_s=where * spare_s, duration_s=n_samples / RATE_HZ)
+        else:
+            whole = read_audio(path)
+            found = np.roll(whole, -int(where * len(whole)))
+        return torch.from_numpy(np.resize(found, n_samples))
 
 
-class Noise:
-    """Adds noise at a drawn signal-to-noise ratio.
-
-    The ratio is that of mean powers over the whole utterance. Silence stays silence, and a silent recording adds none.
+class AddNoise:
+    """Adds noise to some utterances, at a signal-to-noise ratio drawn for each.
 
     Args:
         share: Probability that an utterance gets noise.
-        snr_db: Lowest and highest signal-to-noise ratio, drawn evenly between.
-        is_recorded: Whether the noise comes with the batch (`NoiseFolder`) or is made here.
+        snr_db: Lowest and highest ratio, in dB, drawn evenly between.
+        recorded: Whether noise comes with the batch (`NoiseFolder.rows`) or is made here.
     """
 
-    def __init__(self, share: float, snr_db: tuple[float, float], is_recorded: bool) -> None:
+    def __init__(self, share: float, snr_db: tuple[float, float], recorded: bool) -> None:
         self.share = share
         self.snr_db = snr_db
-        self.is_recorded = is_recorded
+        self.recorded = recorded
 
-    def __call__(self, samples: Tensor, sample_lens: Tensor, keys: Tensor, recorded: Tensor) -> Tensor:
-        """Adds noise to some utterances.
+    def __call__(self, samples: Tensor, sample_lens: Tensor, keys: Tensor, noise: Tensor) -> Tensor:
+        """Adds noise to samples (B, N) of sample_lens (B,).
 
         Args:
-            samples: (B, N), zero beyond each length.
-            sample_lens: (B,) int64.
-            keys: (B,) int64; an utterance's noise depends on its own key and length alone.
-            recorded: (B, N') from `NoiseFolder`, zero where nothing was read.
+            samples: Zero beyond each length.
+            sample_lens: int64.
+            keys: (B,) int64; what an utterance gets depends on its own key and length alone.
+            noise: (B, N) recordings; any shape if noise is made here.
 
         Returns:
             (B, N), zero beyond each length.
+
+        Raises:
+            NoiseError: Fewer samples of recorded noise than of speech.
         """
-        rows = [row for row, key in enumerate(keys.tolist()) if happens(key, "noise", self.share)]
+        if self.recorded and noise.shape[1] < samples.shape[1]:
+            raise NoiseError(
+                f"{samples.shape[1]} samples came with {noise.shape[1]} of recorded noise; batches must be collated "
+                "with the NoiseFolder of augment.noise.folder"
+            )
+        rows = [row for row, key in enumerate(keys.tolist()) if gets_noise(key, self.share)]
         if not rows:
             return samples
-        chosen, speech = [int(key) for key in keys[rows].tolist()], samples[rows]
-        lens = [int(length) for length in sample_lens[rows].tolist()]
-        noise = recorded[rows].to(samples) if self.is_recorded else coloured_noise(chosen, lens, speech)
-        noise = torch.nn.functional.pad(noise, (0, speech.shape[1] - noise.shape[1]))
-        inside = torch.arange(speech.shape[1], device=samples.device) < torch.tensor(lens, device=samples.device)[:, None]
-        noise = noise * inside
-        wanted = speech.square().sum(1) / 10 ** (torch.tensor([self.drawn_snr_db(key) for key in chosen]).to(speech) / 10)
-        gain = (wanted / noise.square().sum(1).clamp(min=torch.finfo(noise.dtype).tiny)).sqrt()
-        mixed = samples.clone()
-        mixed[rows] = speech + gain[:, None] * noise
-        return mixed
-
-    def drawn_snr_db(self, key: int) -> float:
-        """The signal-to-noise ratio for the utterance with this key."""
+        chosen, lens = keys[rows].tolist(), sample_lens[rows]
+        found = noise[rows, : samples.shape[1]] if self.recorded else self._made(chosen, lens.tolist(), samples)
         low, high = self.snr_db
-        return low + (high - low) * float(torch.rand(1, generator=keyed_generator(key, "snr"), dtype=torch.float64))
+        ratios = [low + (high - low) * uniforms(key, "noise ratio", 1)[0] for key in chosen]
+        result = samples.clone()
+        result[rows] = mix(samples[rows], lens, found.to(samples), torch.tensor(ratios, dtype=torch.float64))
+        return result
+
+    def _made(self, keys: list[int], lens: list[int], samples: Tensor) -> Tensor:
+        """Noise for (R,) utterances: (R, N), of a period that follows from each one's own length."""
+        periods = [min(LONGEST_PERIOD, max(SHORTEST_PERIOD, 1 << (length - 1).bit_length())) for length in lens]
+        noise = torch.zeros_like(samples[: len(keys)])
+        for period in sorted(set(periods)):
+            rows = [row for row, own in enumerate(periods) if own == period]
+            slopes = [STEEPEST * uniforms(keys[row], "noise colour", 1)[0] for row in rows]
+            once = coloured_noise([keys[row] for row in rows], slopes, period, samples.device).to(samples)
+            noise[rows] = once.repeat(1, -(-noise.shape[1] // period))[:, : noise.shape[1]]
+        return noise
 
 
-def coloured_noise(keys: list[int], lens: list[int], like: Tensor) -> Tensor:
-    """Makes noise whose power falls like 1 / f^a, a drawn evenly from 0 to 2.
-
-    The bits are a function of key, length and kind of device (GPUs have generators of their own).
+def mix(samples: Tensor, sample_lens: Tensor, noise: Tensor, snr_db: Tensor) -> Tensor:
+    """Adds noise at a given ratio of mean powers over the whole utterance.
 
     Args:
-        keys: R keys.
-        lens: Samples to make for each.
-        like: Its dtype and device are taken.
+        samples: (B, N), zero beyond each length.
+        sample_lens: (B,) int64.
+        noise: (B, N) of any level; a silent one adds nothing, and nothing is added to silence.
+        snr_db: (B,) signal-to-noise ratios.
 
     Returns:
-        (R, longest) of no particular level, not zero beyond each length.
+        (B, N), zero beyond each length.
     """
-    # A spectrum that fits the utterance's own length, not the batch's: neighbours must not change it.
-    sizes = [_BLOCK * -(-length // _BLOCK) for length in lens]
-    noise = like.new_zeros(len(keys), max(sizes))
-    for size in sorted(set(sizes)):
-        rows = [row for row, own in enumerate(sizes) if own == size]
-        spectra = torch.stack([_white_spectrum(keys[row], size, like.device) for row in rows]).to(like.dtype)
-        slopes = torch.tensor([_exponent(keys[row]) for row in rows]).to(like)
-        frequencies = torch.fft.rfftfreq(size, 1 / RATE_HZ, device=like.device, dtype=like.dtype).clamp(min=LOWEST_HZ)
-        shape = (frequencies / LOWEST_HZ) ** (-slopes[:, None] / 2)
-        shape[:, 0] = 0.0
-        noise[rows, :size] = torch.fft.irfft(torch.view_as_complex(spectra) * shape, size)
-    return noise[:, : max(lens)]
+    places = torch.arange(samples.shape[1], device=samples.device)
+    noise = noise * (places < sample_lens.to(samples.device)[:, None])
+    wanted = samples.square().sum(1) / 10 ** (snr_db.to(samples) / 10)
+    gain = (wanted / noise.square().sum(1).clamp(min=torch.finfo(noise.dtype).tiny)).sqrt()
+    return samples + gain[:, None] * noise
 
 
-def _white_spectrum(key: int, size: int, device: torch.device) -> Tensor:
-    """(size // 2 + 1, 2) float32: real and imaginary parts."""
-    return torch.randn(size // 2 + 1, 2, generator=keyed_generator(key, "noise samples", device), device=device)
+def coloured_noise(keys: list[int], slopes: list[float], n_samples: int, device: torch.device) -> Tensor:
+    """Makes noise whose power falls like 1 / f^slope above `LOWEST_HZ`, by random phases: its samples are Gaussian.
+
+    Args:
+        keys: One per row.
+        slopes: One per row: 0 is white, 1 pink, 2 brown.
+        n_samples: Per row; it can be repeated without a seam.
+        device: Where it is made; the draws are the same on all.
+
+    Returns:
+        (rows, n_samples) float32 of no particular level.
+    """
+    hz = torch.fft.rfftfreq(n_samples, 1 / RATE_HZ, device=device)
+    phases = 2 * math.pi * many_uniforms(keys, "noise samples", len(hz), device).float()
+    falls = torch.tensor(slopes, device=device)[:, None]
+    heights = (hz.clamp(min=LOWEST_HZ) / LOWEST_HZ) ** (-falls / 2) * (hz >= LOWEST_HZ)
+    return torch.fft.irfft(torch.polar(heights, phases), n_samples)
 
 
-def _exponent(key: int) -> float:
-    return STEEPEST * float(torch.rand(1, generator=keyed_generator(key, "noise colour")))
+def list_recordings(folder: Path, key: str) -> list[Path]:
+    """Lists the audio files in a folder and below it, in the order of their names.
+
+    Args:
+        folder: Where to look; files of other kinds (licences, annotations) are passed over.
+        key: The recipe's key that names the folder, for messages.
+
+    Raises:
+        NoiseError: No such folder, or no recording in it.
+    """
+    if not folder.is_dir():
+        raise NoiseError(f"{key} = {folder}: no such folder; give one that holds recordings, or null")
+    found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()]
+    if not found:
+        kinds = ", ".join(SUFFIXES)
+        raise NoiseError(f"{key} = {folder}: no recording in it or below; expected files that end in {kinds}")
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
 def _duration_s(path: Path) -> float:
     try:
         return float(soundfile.info(path).duration)
     except (soundfile.SoundFileError, RuntimeError, OSError) as error:
-        raise AudioError(f"{path}: cannot decode ({error}); fetch the file again or take it out of the folder") from error
+        raise AudioError(
+            f"{path}: cannot decode ({error}); fetch the file again or take it out of its folder"
+        ) from error

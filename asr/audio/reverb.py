@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from asr.audio.folder import list_recordings
-from asr.audio.keyed import happens, keyed_generator
+from asr.audio.draws import sub_key, uniforms
+from asr.audio.noise import list_recordings
 from asr.audio.read import RATE_HZ, AudioError, read_audio
 
 SOUND_M_PER_S = 343.0
@@ -68,13 +68,16 @@ class Reverb:
     Args:
         share: Probability that an utterance is reverberated.
         rt60_s: Shortest and longest decay time of simulated rooms, drawn evenly between.
-        responses: (K, L) float32 recorded impulse responses, one drawn per utterance; None simulates rooms.
+        folder: Recorded impulse responses, one drawn per utterance; None simulates rooms.
+
+    Raises:
+        NoiseError, AudioError: As `load_responses`.
     """
 
-    def __init__(self, share: float, rt60_s: tuple[float, float], responses: Tensor | None) -> None:
+    def __init__(self, share: float, rt60_s: tuple[float, float], folder: Path | None = None) -> None:
         self.share = share
         self.rt60_s = rt60_s
-        self.responses = responses
+        self.responses = load_responses(folder) if folder else None
 
     def __call__(self, samples: Tensor, sample_lens: Tensor, keys: Tensor) -> Tensor:
         """Reverberates some utterances.
@@ -87,11 +90,11 @@ class Reverb:
         Returns:
             (B, N), zero beyond each length.
         """
-        rows = [row for row, key in enumerate(keys.tolist()) if happens(key, "reverb", self.share)]
+        rows = [row for row, key in enumerate(keys.tolist()) if uniforms(key, "gets reverb", 1)[0] < self.share]
         if not rows:
             return samples
         dry = samples[rows]
-        wet = convolve(dry, self.draw([int(key) for key in keys[rows].tolist()]).to(samples))
+        wet = convolve(dry, self.draw(keys[rows].tolist()).to(samples))
         wet = wet * (torch.arange(wet.shape[1], device=wet.device) < sample_lens[rows, None])
         power = wet.square().sum(1).clamp(min=torch.finfo(wet.dtype).tiny)
         result = samples.clone()
@@ -102,8 +105,7 @@ class Reverb:
         """Impulse responses for utterances with these keys: (R, L), on the CPU."""
         if self.responses is None:
             return impulse_responses(draw_rooms(keys, self.rt60_s), keys)
-        draws = [float(torch.rand(1, generator=keyed_generator(key, "response"), dtype=torch.float64)) for key in keys]
-        return self.responses[[int(draw * len(self.responses)) for draw in draws]]
+        return self.responses[[int(uniforms(key, "response", 1)[0] * len(self.responses)) for key in keys]]
 
 
 def convolve(samples: Tensor, responses: Tensor) -> Tensor:
@@ -116,14 +118,10 @@ def convolve(samples: Tensor, responses: Tensor) -> Tensor:
 
 def draw_rooms(keys: list[int], rt60_s: tuple[float, float]) -> Rooms:
     """Draws a room per key, talker and microphone anywhere in it but next to a wall."""
-    draws = torch.stack(
-        [torch.rand(10, generator=keyed_generator(key, "room"), dtype=torch.float64) for key in keys]
-    )
+    draws = torch.tensor([uniforms(key, "room", 10) for key in keys], dtype=torch.float64)
     smallest, largest = torch.tensor(SMALLEST_M).double(), torch.tensor(LARGEST_M).double()
     size = smallest + (largest - smallest) * draws[:, :3]
-    talker, microphone = (
-        FROM_WALLS_M + (size - 2 * FROM_WALLS_M) * draws[:, first : first + 3] for first in (3, 6)
-    )
+    talker, microphone = (FROM_WALLS_M + (size - 2 * FROM_WALLS_M) * draws[:, first : first + 3] for first in (3, 6))
     return Rooms(size, talker, microphone, rt60_s[0] + (rt60_s[1] - rt60_s[0]) * draws[:, 9])
 
 
@@ -142,7 +140,7 @@ def impulse_responses(rooms: Rooms, keys: list[int]) -> Tensor:
     late = torch.zeros(len(keys), n_taps, dtype=torch.float64)
     for row, (key, length) in enumerate(zip(keys, lens.tolist(), strict=True)):
         if length > n_early:
-            draws = torch.randn(length - n_early, generator=keyed_generator(key, "late reverb"))
+            draws = torch.randn(length - n_early, generator=torch.Generator().manual_seed(sub_key(key, "late reverb")))
             late[row, n_early:length] = draws
     # Images come 4π c³ t² / V a second; each has the power (r0 / ct)² · 10^(-6 t / RT60) of Eyring's mean decay.
     start_s = rooms.direct_m / SOUND_M_PER_S
@@ -169,9 +167,7 @@ def image_sources(rooms: Rooms, after_s: float) -> tuple[Tensor, Tensor, Tensor]
         mirrored = torch.where(bounces % 2 == 0, bounces * size + talker, (bounces + 1) * size - talker)
         squares.append((mirrored - rooms.microphone_m[:, axis, None]).square())
         counts.append(bounces.abs())
-    distance = (
-        squares[0][:, :, None, None] + squares[1][:, None, :, None] + squares[2][:, None, None, :]
-    ).sqrt()
+    distance = (squares[0][:, :, None, None] + squares[1][:, None, :, None] + squares[2][:, None, None, :]).sqrt()
     n_bounces = counts[0][:, None, None] + counts[1][:, None] + counts[2]
     room, *place = torch.nonzero(distance <= reach_m[:, None, None, None], as_tuple=True)
     far = distance[(room, *place)].clamp(min=CLOSEST_M)
@@ -205,7 +201,8 @@ def load_responses(folder: Path) -> Tensor:
         (K, L) float32 on the CPU, L at most `MAX_RECORDED_S`, shorter ones zero-padded.
 
     Raises:
-        AudioError: No such folder, no recording in it, or one that cannot be decoded or is silent.
+        NoiseError: No such folder, or no recording in it.
+        AudioError: A recording cannot be decoded or is silent.
     """
     files = list_recordings(folder, "augment.reverb.folder")
     kept = [files[rank * len(files) // min(len(files), MAX_RECORDED)] for rank in range(min(len(files), MAX_RECORDED))]
