@@ -86,8 +86,8 @@ class Reverb:
         # A few thousand numbers, added up in one order: on a GPU the order, and so the bits, would vary.
         early = early_impulses(room, source, microphone, wall_reflection(room, rt60_s)).to(device)
         draws = many_uniforms(keys, "late sound", IMPULSE_SAMPLES - EARLY_SAMPLES, device)
-        places = (each.to(device) for each in (room, source, microphone, rt60_s))
-        return torch.cat([early, late_impulses(*places, draws)], 1)
+        late = late_impulses(room.to(device), source.to(device), microphone.to(device), rt60_s.to(device), draws)
+        return torch.cat([early, late], 1)
 
 
 def draw_room(key: int, rt60_s: tuple[float, float]) -> tuple[Point, Point, Point, float]:
