@@ -1,6 +1,5 @@
 """Read any audio file as 16 kHz mono samples, and look at a file without trusting its header."""
 
-import io
 import os
 import re
 from collections.abc import Iterator
@@ -54,13 +53,7 @@ class AudioScan:
     peak: float
 
 
-def read_audio(
-    path: str | os.PathLike[str],
-    *,
-    start_s: float = 0.0,
-    duration_s: float | None = None,
-    byte_range: tuple[int, int] | None = None,
-) -> Samples:
+def read_audio(path: str | os.PathLike[str], *, start_s: float = 0.0, duration_s: float | None = None) -> Samples:
     """Read a file, or a segment of it, as the samples that every model here expects.
 
     Takes any rate, channel count and format that libsndfile decodes (wav, flac, ogg, opus, mp3, sph, aiff, …).
@@ -71,7 +64,6 @@ def read_audio(
         path: an audio file.
         start_s: where the segment starts, in seconds.
         duration_s: length of the segment in seconds; None reads to the end.
-        byte_range: offset and size of the audio in a larger file, such as a tar; None for the whole file.
 
     Returns:
         samples (N,), float32 in [-1, 1], 16 kHz, at least one.
@@ -84,7 +76,7 @@ def read_audio(
         raise AudioError(
             f"{path}: cannot read a segment of {duration_s} s from {start_s} s; start at 0 or later, read more than 0 s"
         )
-    with _open(path, byte_range) as file:
+    with _open(path) as file:
         rate_hz = file.samplerate
         wanted = None if duration_s is None else max(1, round(duration_s * rate_hz))
         _seek(file, path, round(start_s * rate_hz))
@@ -123,11 +115,11 @@ def scan_audio(path: str | os.PathLike[str]) -> AudioScan:
 
 
 @contextmanager
-def _open(path: str | os.PathLike[str], byte_range: tuple[int, int] | None = None) -> Iterator[sf.SoundFile]:
+def _open(path: str | os.PathLike[str]) -> Iterator[sf.SoundFile]:
     if not Path(path).is_file():
         raise AudioError(f"{path}: no such audio file; check the path (a folder or an address is not read)")
     try:
-        with sf.SoundFile(path if byte_range is None else _part(path, *byte_range)) as file:
+        with sf.SoundFile(path) as file:
             lowest_hz, highest_hz = _SOURCE_RATES_HZ
             if not lowest_hz <= file.samplerate <= highest_hz:
                 raise AudioError(
@@ -141,16 +133,6 @@ def _open(path: str | os.PathLike[str], byte_range: tuple[int, int] | None = Non
         else:
             advice = "the file is broken or not audio, fetch it again or convert it to wav or flac"
         raise AudioError(f"{path}: cannot decode ({error}); {advice}") from error
-
-
-def _part(path: str | os.PathLike[str], offset: int, size: int) -> io.BytesIO:
-    """Bytes offset..offset+size of a file."""
-    with open(path, "rb") as file:
-        file.seek(offset)
-        found = file.read(size)
-    if len(found) != size:
-        raise AudioError(f"{path}: ends before byte {offset + size}; it is cut short, copy it again from its source")
-    return io.BytesIO(found)
 
 
 def _header_frames(file: sf.SoundFile) -> float:

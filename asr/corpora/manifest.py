@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asr.audio.read import Samples, read_audio
-
 
 class ManifestError(ValueError):
     """A manifest cannot be used; the message lists every fault as `path:line: what is wrong`."""
@@ -28,7 +26,6 @@ class Utterance:
         text: the normalised transcript; may be empty in hand-written manifests, never in prepared ones.
         speaker: name of the speaker.
         language: language code, e.g. "en".
-        byte_range: offset and size of the audio in `audio` where that is a tar (see `asr.corpora.shards`), else None.
     """
 
     id: str
@@ -38,21 +35,6 @@ class Utterance:
     text: str
     speaker: str
     language: str
-    byte_range: tuple[int, int] | None = None
-
-
-def read_utterance(utterance: Utterance) -> Samples:
-    """Decodes an utterance: samples (N,), float32 in [-1, 1], 16 kHz.
-
-    Raises:
-        AudioError: Its audio is missing, broken, or shorter than the utterance.
-    """
-    return read_audio(
-        utterance.audio,
-        start_s=utterance.start_s,
-        duration_s=utterance.duration_s,
-        byte_range=utterance.byte_range,
-    )
 
 
 def read_manifest(path: str | os.PathLike[str]) -> list[Utterance]:
@@ -174,8 +156,6 @@ def _value(row: dict[str, Any], key: str) -> Any:
 
 
 def _format_row(utterance: Utterance, folder: Path) -> bytes:
-    if utterance.byte_range is not None:
-        raise ManifestError(f"{utterance.id}: lies in {utterance.audio}, a tar; a manifest cannot point into one")
     audio = utterance.audio.absolute()
     row = {
         "id": utterance.id,
