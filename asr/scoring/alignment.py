@@ -22,8 +22,8 @@ LENGTH_RATIOS = (0.6, 1.6)  # at a word error rate of 40 %, all of it deletions,
 LOOP_REPEATS = 4  # "no no no" is speech; four times the same, where the reference has no such thing, is a loop
 MAX_LOOP_TOKENS = 16  # longest repeated unit looked for: a few words of characters
 
-# When to ask, as shares of a run. On digits, spellers trained on shuffled targets gained 0.0000 nats per token at 15 %, sound
-# ones still in their warm-up 0.014 (seven standard errors) and 0.2 at 40 %, where attention had not aligned yet.
+# When to ask, as shares of a run. On digits, spellers trained on shuffled targets gained 0.0000 nats per token at 15 %,
+# sound ones still in their warm-up 0.014 (seven standard errors) and 0.2 at 40 %, where attention had not aligned yet.
 LISTENS_FROM, MIN_GAIN, MIN_ERRORS = 0.15, 0.003, 3.0
 ALIGNS_FROM, ALIGNED_BELOW_WER = 0.6, 0.5
 
