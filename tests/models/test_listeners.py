@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from asr.audio.logmel import LogMel
+from asr.models import recurrent
 from asr.models.end_to_end import EndToEnd, ReluWithGaps
 from asr.models.listeners import ConvBlstmListener, PyramidListener, VggBlstmListener
 from asr.models.masks import reverse_in_time
@@ -63,6 +64,26 @@ def test_bilstm_equals_torchs_packed_bidirectional_lstm() -> None:
     found = ours(inputs, lens)
     for row, length in enumerate(lens.tolist()):
         torch.testing.assert_close(found[row, :length], expected[row, :length], atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("most_weights", [0, 10**9])
+def test_bf16_only_where_a_layer_is_small_enough(monkeypatch: pytest.MonkeyPatch, most_weights: int) -> None:
+    """Either way states and gradients are those of float32, to bf16's three digits; a large layer's exactly."""
+    monkeypatch.setattr(recurrent, "MOST_WEIGHTS_IN_BF16", most_weights)
+    torch.manual_seed(0)
+    layer, lens = BiLstm(12, 8), torch.tensor([9, 4])
+    exact = torch.randn(2, 9, 12, requires_grad=True)
+    states = layer(exact, lens)
+    states.sum().backward()
+    rough = exact.detach().clone().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = layer(rough, lens)
+    found.float().sum().backward()
+    assert found.dtype == (torch.bfloat16 if most_weights else torch.float32)
+    tolerance = 2e-2 if most_weights else 0.0
+    assert exact.grad is not None and rough.grad is not None
+    torch.testing.assert_close(found.float(), states, atol=tolerance, rtol=0)
+    torch.testing.assert_close(rough.grad, exact.grad, atol=tolerance, rtol=0)
 
 
 def _parameters(lstm: torch.nn.LSTM) -> list[tuple[str, torch.Tensor]]:
