@@ -68,7 +68,9 @@ class AdditiveAttention(nn.Module):
             context (B, W, D); weights (B, W, S), zero on padding, rows sum to one; the next state (B, W, S).
         """
         compared = self.compare(query, state, memory)
-        energies = self.to_energy(compared.tanh()).squeeze(-1)
+        with torch.autocast(compared.device.type, enabled=False):  # energies need more than bf16's three digits
+            compared = compared.to(torch.promote_types(compared.dtype, torch.float32))
+            energies = self.to_energy(compared.tanh()).squeeze(-1)
         weights = energies.masked_fill(~memory.mask[:, None], -torch.inf).softmax(-1)
         return weights @ memory.states, weights, weights
 

@@ -62,3 +62,16 @@ def test_gradients() -> None:
         torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in ((2, 1, 3), (2, 4, 3), (2, 1, 4))
     ]
     assert torch.autograd.gradcheck(attend, inputs)
+
+
+def test_energies_are_float32_under_bf16() -> None:
+    """In bf16 the gradient of attention was wrong by a tenth."""
+    torch.manual_seed(0)
+    attention = LocationAttention(d_query=4, d_states=6, d_attention=5, n_filters=2, filter_width=3)
+    seen: list[torch.dtype] = []
+    attention.to_energy.register_forward_hook(lambda _module, _inputs, energies: seen.append(energies.dtype))
+    with torch.autocast("cpu", torch.bfloat16):
+        memory = attention.memory(torch.randn(2, 7, 6), torch.tensor([7, 3]))
+        _, weights, _ = attention(torch.randn(2, 1, 4), attention.start(memory, 1), memory)
+    assert seen == [torch.float32]
+    assert weights.dtype == torch.float32
