@@ -9,6 +9,7 @@ from asr.cli.errors import exit_status, in_words, is_for_users
 from asr.cli.evaluate import evaluate
 from asr.cli.inspect import inspect
 from asr.cli.prepare import prepare
+from asr.cli.report import report
 from asr.cli.train import train
 from asr.cli.transcribe import transcribe
 
@@ -37,7 +38,7 @@ def _asr() -> None:
     """
 
 
-for _command in (prepare, train, transcribe, evaluate, inspect, doctor):
+for _command in (prepare, train, transcribe, evaluate, inspect, report, doctor):
     app.command()(_command)
 
 

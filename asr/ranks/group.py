@@ -6,6 +6,8 @@ What they tell each other is numbers and JSON; nothing is pickled.
 
 import json
 import os
+import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -16,12 +18,13 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
-from asr.ranks.watch import Watch
+from asr.ranks.watch import RankError, Watch
 
 Item = TypeVar("Item")
 BACKEND = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
 # A collective may wait for a rank that saves or validates; a rank that does nothing at all is the watch's affair.
 PATIENCE = timedelta(hours=1)
+JOINING_S = 600.0  # from the first rank's start to the last one's
 
 
 class Ranks:
@@ -94,6 +97,7 @@ def join_ranks(timeout_s: float) -> Iterator[Ranks]:
         yield Ranks()
         return
     store, rank, n_ranks = next(rendezvous("env://"))
+    store = unwritten(store, rank, n_ranks)
     dist.init_process_group(BACKEND, store=store, rank=rank, world_size=n_ranks, timeout=PATIENCE)
     watch = Watch(store, rank, n_ranks, timeout_s)
     try:
@@ -103,6 +107,32 @@ def join_ranks(timeout_s: float) -> Iterator[Ranks]:
     finally:
         watch.close()
     dist.destroy_process_group()
+
+
+def unwritten(store: dist.Store, rank: int, n_ranks: int) -> dist.Store:
+    """A part of the store in which no earlier processes have written.
+
+    `torchrun --max-restarts` starts processes anew beside the store of the dead, whose addresses the new ones would
+    then call for ever (pytorch issue 135712; its restart count differs between machines). So each rank but the first
+    greets with a name never used before, and the first answers under that name with one for all.
+    """
+    own = uuid.uuid4().hex
+    if rank:
+        store.set(f"greeting-{rank}", own)
+        name = store.get(f"answer-{own}").decode()
+        store.set(f"joined-{name}-{rank}", "")
+        return dist.PrefixStore(name, store)
+    missing = list(range(1, n_ranks))
+    deadline = time.monotonic() + JOINING_S
+    while missing:
+        for other in missing:
+            if store.check([f"greeting-{other}"]):  # perhaps a dead one's: then nobody reads the answer
+                store.set(f"answer-{store.get(f'greeting-{other}').decode()}", own)
+        time.sleep(0.05)
+        missing = [other for other in missing if not store.check([f"joined-{own}-{other}"])]
+        if time.monotonic() > deadline:
+            raise RankError(f"ranks {missing} of {n_ranks} have not joined within {JOINING_S:g} s")
+    return dist.PrefixStore(own, store)
 
 
 def launched(environment: Mapping[str, str]) -> bool:

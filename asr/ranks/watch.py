@@ -21,6 +21,9 @@ import torch.distributed as dist
 PHASES = ("validating", "gathering", "saving", "loading", "computing", "adding up")
 SILENT_S = 30.0  # without a sign of life: dead or frozen
 SILENT_AFTER_LOSS_S = 5.0  # the same, once a connection broke
+# Before a rank leaves that has found the culprit: the others find it, too, and do not take this one for it. The common
+# store may live in the first, which stays longest.
+STAYS_S = 3.0
 N_NAMED = 8  # utterances in a message
 _LOST = ("gloo", "nccl", "connection", "timed out", "socket", "broken pipe", "store")
 
@@ -159,6 +162,7 @@ class Watch:
             file=sys.stderr,
             flush=True,
         )
+        time.sleep(STAYS_S if self.rank else 2 * STAYS_S)
         os._exit(1)
 
 

@@ -1,11 +1,13 @@
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 from launch import launch
 
-from asr.ranks.group import Ranks, join_ranks, launched
+from asr.ranks.group import Ranks, join_ranks, launched, unwritten
 from asr.ranks.watch import PHASES, Watch, _order
 
 PROGRAM = Path(__file__).with_name("program.py")
@@ -72,3 +74,13 @@ def test_a_phase_nobody_knows_is_refused():
     store = torch.distributed.HashStore()
     with pytest.raises(ValueError, match="dreaming"):
         Watch(store, 0, 1, 5.0).at(0, "dreaming")
+
+
+def test_what_dead_processes_left_in_the_store_misleads_nobody():
+    store = dist.HashStore()
+    for _ in range(3):  # torchrun --max-restarts keeps the store
+        with ThreadPoolExecutor(3) as pool:
+            joined = list(pool.map(lambda rank: unwritten(store, rank, 3), range(3)))
+        assert not joined[0].check(["address"])
+        joined[1].set("address", "one")
+        assert [each.get("address") for each in joined] == [b"one"] * 3
