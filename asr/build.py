@@ -15,9 +15,11 @@ from asr.audio.reverb import Reverb
 from asr.corpora.manifest import Utterance
 from asr.dataset.plan import BatchPlan, StagedPlan
 from asr.models.asr_model import AsrModel
-from asr.models.attention import AdditiveAttention, LocationAttention
-from asr.models.listeners import ConvBlstmListener, PyramidListener, VggBlstmListener
-from asr.models.speller import LstmSpeller
+from asr.models.attention.additive import AdditiveAttention, LocationAttention
+from asr.models.listeners.conv_blstm import ConvBlstmListener
+from asr.models.listeners.pyramid import PyramidListener
+from asr.models.listeners.vgg_blstm import VggBlstmListener
+from asr.models.spellers.lstm import LstmSpeller
 from asr.ranks.group import local_rank
 from asr.recipe.schema import AugmentSection, Recipe
 from asr.recipe.section import Section
@@ -51,7 +53,7 @@ def build_model(recipe: Recipe, n_tokens: int) -> AsrModel:
     attention = ATTENTIONS[model.attention.kind](
         d_query=model.speller.d_hidden, d_states=listener.d_output, **_arguments(model.attention)
     )
-    speller = LstmSpeller(attention, n_tokens, listener.d_output, **_arguments(model.speller))
+    speller = LstmSpeller(attention, n_tokens, **_arguments(model.speller))
     return AsrModel(front_end, listener, speller, n_tokens)
 
 

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from asr.audio.logmel import LogMel
-from asr.models.listeners import ConvBlstmListener, PyramidListener, VggBlstmListener
-from asr.models.speller import LstmSpeller
+from asr.models.listeners.conv_blstm import ConvBlstmListener
+from asr.models.listeners.pyramid import PyramidListener
+from asr.models.listeners.vgg_blstm import VggBlstmListener
+from asr.models.spellers.lstm import LstmSpeller
 
 Listener = PyramidListener | ConvBlstmListener | VggBlstmListener
 
@@ -19,13 +21,13 @@ class Outputs(NamedTuple):
         ctc_log_probs: (B, S, V) of the listener's CTC head.
         state_lens: (B,) int64.
         logits: (B, U + 1, V) of the speller, for the U tokens and the end.
-        weights: (B, U + 1, S) of its attention.
+        weights: (B, U + 1, H, S) of its attention, as in `Spelling`.
     """
 
     ctc_log_probs: Tensor
     state_lens: Tensor
     logits: Tensor
-    weights: Tensor
+    weights: Tensor | None
 
 
 class AsrModel(nn.Module):
@@ -60,15 +62,18 @@ class AsrModel(nn.Module):
         logits = self.ctc_head(states)
         return logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
 
-    def forward(self, features: Tensor, frame_lens: Tensor, history: Tensor, sampling: float = 0.0) -> Outputs:
+    def forward(
+        self, features: Tensor, frame_lens: Tensor, history: Tensor, sampling: float = 0.0, look: bool = False
+    ) -> Outputs:
         """A training pass.
 
         Args:
             features: (B, T, M).
             frame_lens: (B,) int64.
             history: (B, U + 1) int64: `sos`, then the transcript, padded.
-            sampling: See `LstmSpeller.forward`.
+            sampling: See `Speller.__call__`.
+            look: See `Speller.__call__`.
         """
         states, state_lens = self.encode(features, frame_lens)
-        spelling = self.speller(history, self.speller.memory(states, state_lens), sampling)
+        spelling = self.speller(history, self.speller.memory(states, state_lens), sampling, look)
         return Outputs(self.ctc_log_probs(states), state_lens, spelling.logits, spelling.weights)

@@ -40,7 +40,7 @@ def draw(model: AsrModel, tokenizer: Tokenizer, samples: np.ndarray, tokens: lis
         lens = torch.tensor([len(samples)], device=device)
         features, frame_lens = model.features(torch.from_numpy(samples)[None].to(device), lens)
         history = history_of(torch.tensor([tokens], dtype=torch.int64, device=device), tokenizer.sos)
-        weights = model(features, frame_lens, history).weights[0, : len(tokens)]
+        weights = model(features, frame_lens, history, look=True).weights[0, : len(tokens)].mean(1)
     out.parent.mkdir(parents=True, exist_ok=True)
     attention_picture(
         out, features[0].cpu().numpy(), weights.cpu().numpy(), tokenizer.pieces(tokens), len(samples) / RATE_HZ

@@ -101,12 +101,13 @@ class Validator:
 
     @torch.inference_mode()
     def _spell(self, states: Tensor, state_lens: Tensor, tokens: Tensor, token_lens: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-probability (B,) of the transcripts, ends included, and attention (B, U + 1, S), on the CPU."""
+        """Log-probability (B,) of the transcripts, ends included, and mean attention (B, U + 1, S), on the CPU."""
         history = history_of(tokens, self.tokenizer.sos)
-        spelling = self.model.speller(history, self.model.speller.memory(states, state_lens))
+        spelling = self.model.speller(history, self.model.speller.memory(states, state_lens), look=True)
+        assert spelling.weights is not None
         targets, valid = targets_of(tokens, token_lens, self.tokenizer.eos)
         losses = F.cross_entropy(spelling.logits.double().transpose(1, 2), targets, reduction="none")
-        return -losses.where(valid, 0.0).sum(1).cpu(), spelling.weights.cpu()
+        return -losses.where(valid, 0.0).sum(1).cpu(), spelling.weights.mean(2).cpu()
 
     def _picture(self, step: int) -> Path:
         index = max(range(len(self.dev)), key=lambda i: self.dev[i].duration_s)

@@ -1,12 +1,11 @@
 """What a hypothesis is judged by. A scorer belongs to one search over one batch and follows its hypotheses."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from asr.models.attention import Memory
-from asr.models.speller import LstmSpeller, SpellerState
+from asr.models.spellers.interface import Speller
 from asr.text.tokenizer import Tokenizer
 
 TIE = 1e-12  # per token id: too small to re-order float32 scores that differ, enough to order those that do not
@@ -49,11 +48,11 @@ class AttentionScorer:
     """Log-probabilities of the speller, which also proposes the candidates that other scorers see.
 
     Args:
-        speller: Any speller with `start` and `step`.
+        speller: Of any kind.
         memory: Its view of the listener states: once per utterance, shared by all hypotheses.
     """
 
-    def __init__(self, speller: LstmSpeller, memory: Memory) -> None:
+    def __init__(self, speller: Speller, memory: Any) -> None:
         self._speller = speller
         self._memory = memory
 
@@ -61,7 +60,7 @@ class AttentionScorer:
         """See `Scorer.start`."""
         n_utterances = self._memory.states.shape[0]
         device = self._memory.states.device
-        self._state: SpellerState = self._speller.start(self._memory, width)
+        self._state = self._speller.start(self._memory, width)
         self._last = torch.full((n_utterances, width), Tokenizer.sos, device=device)
 
     def propose(self, n_candidates: int) -> Tensor:

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from asr.models.attention import AdditiveAttention, LocationAttention
+from asr.models.attention.additive import AdditiveAttention, LocationAttention
 
 
 def literal_energies(attention, query, previous, states) -> list[float]:
@@ -44,8 +44,8 @@ def test_matches_the_paper(kind: str) -> None:
             energies = literal_energies(attention, query[b, w], previous[b, w].tolist(), states[b, :n])
             total = sum(math.exp(e) for e in energies)
             expected = torch.tensor([math.exp(e) / total for e in energies], dtype=torch.float64)
-            torch.testing.assert_close(weights[b, w, :n], expected, atol=1e-10, rtol=0)
-            assert weights[b, w, n:].eq(0).all()
+            torch.testing.assert_close(weights[b, w, 0, :n], expected, atol=1e-10, rtol=0)
+            assert weights[b, w, 0, n:].eq(0).all()
             torch.testing.assert_close(context[b, w], expected @ states[b, :n], atol=1e-10, rtol=0)
 
 

@@ -9,7 +9,9 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from asr.audio.logmel import LogMel
 from asr.models import recurrent
 from asr.models.end_to_end import EndToEnd, ReluWithGaps
-from asr.models.listeners import ConvBlstmListener, PyramidListener, VggBlstmListener
+from asr.models.listeners.conv_blstm import ConvBlstmListener
+from asr.models.listeners.pyramid import PyramidListener
+from asr.models.listeners.vgg_blstm import VggBlstmListener
 from asr.models.masks import reverse_in_time
 from asr.models.recurrent import BiLstm
 

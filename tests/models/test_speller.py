@@ -5,16 +5,16 @@ from torch.nn import functional as F
 
 from asr.audio.logmel import LogMel
 from asr.models.asr_model import AsrModel, Outputs
-from asr.models.attention import LocationAttention
-from asr.models.listeners import PyramidListener
+from asr.models.attention.additive import LocationAttention
+from asr.models.listeners.pyramid import PyramidListener
 from asr.models.objective import history_of, joint_loss
-from asr.models.speller import LstmSpeller
+from asr.models.spellers.lstm import LstmSpeller
 
 
 def make_speller() -> LstmSpeller:
     torch.manual_seed(0)
     attention = LocationAttention(d_query=10, d_states=6, d_attention=8, n_filters=3, filter_width=5)
-    return LstmSpeller(attention, n_tokens=11, d_states=6, d_embedding=4, d_hidden=10, n_layers=2, dropout=0.1).eval()
+    return LstmSpeller(attention, n_tokens=11, d_embedding=4, d_hidden=10, n_layers=2, dropout=0.1).eval()
 
 
 def test_steps_equal_the_teacher_forced_pass() -> None:
@@ -80,7 +80,7 @@ def test_attention_loss_is_smoothed_cross_entropy() -> None:
     logits = torch.randn(1, 3, 5)
     ctc = torch.randn(1, 6, 5).log_softmax(-1)
     found = joint_loss(
-        Outputs(ctc, torch.tensor([6]), logits, torch.zeros(1, 3, 6)),
+        Outputs(ctc, torch.tensor([6]), logits, torch.zeros(1, 3, 1, 6)),
         torch.tensor([[4, 1]]),
         torch.tensor([2]),
         3,
@@ -96,4 +96,4 @@ def test_attention_loss_is_smoothed_cross_entropy() -> None:
 
 def _small_speller() -> LstmSpeller:
     attention = LocationAttention(d_query=7, d_states=12, d_attention=5, n_filters=2, filter_width=3)
-    return LstmSpeller(attention, n_tokens=9, d_states=12, d_embedding=4, d_hidden=7, n_layers=1, dropout=0.0)
+    return LstmSpeller(attention, n_tokens=9, d_embedding=4, d_hidden=7, n_layers=1, dropout=0.0)

@@ -42,7 +42,7 @@ class FakeSpeller:
     def step(self, tokens: Tensor, state: FakeState, memory: FakeMemory) -> tuple[Tensor, Tensor, FakeState]:
         assert tokens.shape == state.rows.shape
         rows = (state.rows * 31 + tokens * 17 + 5) % N_ROWS
-        weights = torch.zeros(*rows.shape, memory.states.shape[1])
+        weights = torch.zeros(*rows.shape, 1, memory.states.shape[1])
         return self.table[rows], weights, FakeState(rows)
 
 

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from asr.audio.logmel import LogMel
 from asr.models.asr_model import AsrModel
-from asr.models.attention import AdditiveAttention, LocationAttention
-from asr.models.listeners import ConvBlstmListener, PyramidListener
-from asr.models.speller import LstmSpeller
+from asr.models.attention.additive import AdditiveAttention, LocationAttention
+from asr.models.listeners.conv_blstm import ConvBlstmListener
+from asr.models.listeners.pyramid import PyramidListener
+from asr.models.spellers.lstm import LstmSpeller
 from asr.search.beam import SearchSettings, beam_search
 from asr.search.greedy import ctc_greedy, greedy_search
 
@@ -23,7 +24,7 @@ def random_model(seed: int, *, location: bool) -> AsrModel:
     torch.manual_seed(seed)
     listener = ConvBlstmListener(N_MELS, 4, 16, 2, 0.0) if location else PyramidListener(N_MELS, 16, 2, 0.0)
     attention = LocationAttention(24, 32, 16, 4, 7) if location else AdditiveAttention(24, 32, 16)
-    model = AsrModel(LogMel(), listener, LstmSpeller(attention, N_TOKENS, 32, 12, 24, 2, 0.1), N_TOKENS)
+    model = AsrModel(LogMel(), listener, LstmSpeller(attention, N_TOKENS, 12, 24, 2, 0.1), N_TOKENS)
     with torch.no_grad():
         model.speller.to_logits.weight *= 25
         model.ctc_head.weight *= 25

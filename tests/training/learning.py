@@ -12,9 +12,9 @@ from torch import Tensor
 from asr.audio.logmel import LogMel
 from asr.dataset.batches import Batch, pad
 from asr.models.asr_model import AsrModel
-from asr.models.attention import LocationAttention
-from asr.models.listeners import ConvBlstmListener
-from asr.models.speller import LstmSpeller
+from asr.models.attention.additive import LocationAttention
+from asr.models.listeners.conv_blstm import ConvBlstmListener
+from asr.models.spellers.lstm import LstmSpeller
 from asr.ranks.group import Ranks, join_ranks
 from asr.training.learner import Learner, LearnerSettings
 
@@ -53,7 +53,7 @@ def make_model(seed: int = 0) -> AsrModel:
     torch.manual_seed(seed)
     listener = ConvBlstmListener(n_mels=20, n_channels=3, d_hidden=6, n_layers=1, dropout=0.0)
     attention = LocationAttention(7, listener.d_output, d_attention=5, n_filters=2, filter_width=5)
-    speller = LstmSpeller(attention, 9, listener.d_output, d_embedding=4, d_hidden=7, n_layers=1, dropout=0.0)
+    speller = LstmSpeller(attention, 9, d_embedding=4, d_hidden=7, n_layers=1, dropout=0.0)
     return AsrModel(LogMel(n_mels=20), listener, speller, 9).double()
 
 

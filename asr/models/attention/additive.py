@@ -1,30 +1,10 @@
-"""Attention of the recurrent speller: one interface, (query, state, memory) -> (context, weights, state).
-
-Everything that depends on the states alone (the keys) is computed once per utterance and shared by its hypotheses;
-queries carry a hypothesis axis W, which is 1 in training.
-"""
-
-from dataclasses import dataclass
+"""Attention by comparison in a space of its own: additive, and additive that knows where it looked last."""
 
 import torch
 from torch import Tensor, nn
 
+from asr.models.attention.memory import Memory
 from asr.models.masks import length_mask
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What attention can look at, per utterance.
-
-    Attributes:
-        states: (B, S, D) listener states.
-        keys: (B, S, A) their projection.
-        mask: (B, S) bool, true where a state is real.
-    """
-
-    states: Tensor
-    keys: Tensor
-    mask: Tensor
 
 
 class AdditiveAttention(nn.Module):
@@ -38,9 +18,12 @@ class AdditiveAttention(nn.Module):
 
     def __init__(self, d_query: int, d_states: int, d_attention: int) -> None:
         super().__init__()
+        self.d_context = d_states
         self.to_key = nn.Linear(d_states, d_attention)
         self.to_query = nn.Linear(d_query, d_attention, bias=False)
         self.to_energy = nn.Linear(d_attention, 1, bias=False)
+
+    head_names = ["attention"]
 
     def memory(self, states: Tensor, state_lens: Tensor) -> Memory:
         """Projects the keys, once per utterance.
@@ -65,14 +48,14 @@ class AdditiveAttention(nn.Module):
             memory: From `memory`.
 
         Returns:
-            context (B, W, D); weights (B, W, S), zero on padding, rows sum to one; the next state (B, W, S).
+            context (B, W, D); weights (B, W, 1, S), zero on padding, rows sum to one; the next state (B, W, S).
         """
         compared = self.compare(query, state, memory)
         with torch.autocast(compared.device.type, enabled=False):  # energies need more than bf16's three digits
             compared = compared.to(torch.promote_types(compared.dtype, torch.float32))
             energies = self.to_energy(compared.tanh()).squeeze(-1)
         weights = energies.masked_fill(~memory.mask[:, None], -torch.inf).softmax(-1)
-        return weights @ memory.states, weights, weights
+        return weights @ memory.states, weights[:, :, None], weights
 
     def compare(self, query: Tensor, state: Tensor, memory: Memory) -> Tensor:
         """Sums what goes into the tanh: (B, W, S, A)."""

@@ -1,0 +1,1 @@
+"""Listeners: log-mel frames to fewer, richer states; one file a kind."""
