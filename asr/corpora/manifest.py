@@ -23,7 +23,8 @@ class Utterance:
         audio: the file that holds it.
         start_s: where in the file it starts, in seconds.
         duration_s: how long it is in seconds, as decoded.
-        text: the normalised transcript; may be empty in hand-written manifests, never in prepared ones.
+        text: what a model is to make of it: the normalised transcript, which may be empty in hand-written manifests,
+            never in prepared ones; or what stands under another key that the manifest was read for.
         speaker: name of the speaker.
         language: language code, e.g. "en".
     """
@@ -37,7 +38,7 @@ class Utterance:
     language: str
 
 
-def read_manifest(path: str | os.PathLike[str]) -> list[Utterance]:
+def read_manifest(path: str | os.PathLike[str], target: str = "text") -> list[Utterance]:
     """Read a manifest whole and refuse it whole if any line is wrong.
 
     Rows are objects with the keys id, audio, start, duration, text, speaker, language; further keys are ignored. A
@@ -45,6 +46,7 @@ def read_manifest(path: str | os.PathLike[str]) -> list[Utterance]:
 
     Args:
         path: a JSONL file.
+        target: the key whose string becomes `Utterance.text`, such as "translation"; "text" is needed for "text" alone.
 
     Returns:
         The utterances, in the file's order.
@@ -69,7 +71,7 @@ def read_manifest(path: str | os.PathLike[str]) -> list[Utterance]:
         if not text.strip():
             continue
         try:
-            utterance = _parse_row(text, folder)
+            utterance = _parse_row(text, folder, target)
         except (ValueError, OverflowError) as error:
             faults.append(f"{path}:{line}: {error}")
             continue
@@ -111,14 +113,14 @@ def write_manifest(path: str | os.PathLike[str], utterances: Iterable[Utterance]
         raise
 
 
-def _parse_row(text: str, folder: Path) -> Utterance:
+def _parse_row(text: str, folder: Path, target: str) -> Utterance:
     try:
         row = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"not JSON ({error})") from error
     if not isinstance(row, dict):
         raise ValueError(f"expected an object with id, audio, …, found {type(row).__name__}")
-    strings = {key: _string(row, key) for key in ("id", "audio", "text", "speaker", "language")}
+    strings = {key: _string(row, key) for key in ("id", "audio", target, "speaker", "language")}
     for key in ("id", "audio"):
         if not strings[key].strip():
             raise ValueError(f"{key!r} is empty")
@@ -131,7 +133,7 @@ def _parse_row(text: str, folder: Path) -> Utterance:
         raise ValueError(f"'duration' is {duration_s}, expected more than 0 seconds")
     audio = folder / strings["audio"]
     return Utterance(
-        strings["id"], audio, start_s, duration_s, strings["text"], strings["speaker"], strings["language"]
+        strings["id"], audio, start_s, duration_s, strings[target], strings["speaker"], strings["language"]
     )
 
 
@@ -151,7 +153,7 @@ def _seconds(row: dict[str, Any], key: str) -> float:
 
 def _value(row: dict[str, Any], key: str) -> Any:
     if key not in row:
-        raise ValueError(f"missing key {key!r}; a row has id, audio, start, duration, text, speaker, language")
+        raise ValueError(f"missing key {key!r}; this row has {', '.join(map(repr, row))}")
     return row[key]
 
 

@@ -107,6 +107,23 @@ def test_all_faults_are_listed_and_only_those(tmp_path: Path, kinds: list[str]) 
     assert [line.removeprefix(f"{path}:").split(":")[0] for line in listed] == [str(number) for number in faulty]
 
 
+def test_another_key_can_be_the_target(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    rows = [ROW | {"translation": "ja"}, ROW | {"id": "b", "translation": 7}, ROW | {"id": "c"}]
+    del rows[0]["text"]
+    path.write_text(json.dumps(rows[0]))
+    assert [row.text for row in read_manifest(path, "translation")] == ["ja"]
+    assert [row.text for row in read_manifest(path, "speaker")] == ["s"]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(path, "translation")
+    assert str(caught.value).splitlines() == [
+        f"{path}:2: 'translation' is 7, expected a string",
+        f"{path}:3: missing key 'translation'; this row has "
+        "'id', 'audio', 'start', 'duration', 'text', 'speaker', 'language'",
+    ]
+
+
 def test_files_that_are_no_manifests(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="asr prepare"):
         read_manifest(tmp_path / "missing.jsonl")
