@@ -1,4 +1,4 @@
-"""The one place where masks are made: from each utterance's own length."""
+"""The one place where masks are made: from each utterance's own length, or from what has been written so far."""
 
 import torch
 from torch import Tensor
@@ -15,6 +15,26 @@ def length_mask(lens: Tensor, size: int) -> Tensor:
         (B, size) bool, true where the position is below the length.
     """
     return torch.arange(size, device=lens.device) < lens[:, None]
+
+
+def key_mask(lens: Tensor, size: int) -> Tensor:
+    """Lets every query of every head look at what belongs to its utterance: lengths (B,) -> (B, 1, 1, size) bool."""
+    return length_mask(lens, size)[:, None, None]
+
+
+def causal_mask(n_queries: int, offset: int, device: torch.device) -> Tensor:
+    """Lets each query look at itself and at what came before it.
+
+    Args:
+        n_queries: Successive positions U that ask.
+        offset: Positions before them, all of which they may look at: those in a cache.
+        device: Where the mask is wanted.
+
+    Returns:
+        (U, offset + U) bool.
+    """
+    positions = torch.arange(offset + n_queries, device=device)
+    return positions <= positions[offset:, None]
 
 
 def zero_padding(values: Tensor, lens: Tensor) -> Tensor:

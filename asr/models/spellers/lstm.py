@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from asr.models.attention.memory import Memory, SpellerAttention
+from asr.models.hypotheses import pick_hypotheses
 from asr.models.recurrent import open_forget_gates
 from asr.models.spellers.interface import Spelling
 
@@ -28,7 +29,9 @@ class LstmState:
 
     def select(self, index: Tensor) -> "LstmState":
         """Keeps, repeats or re-orders hypotheses: index (B, W') int64 into W."""
-        return LstmState(*(_gather(value, index) for value in (self.hidden, self.cell, self.context, self.attention)))
+        return LstmState(
+            *(pick_hypotheses(value, index) for value in (self.hidden, self.cell, self.context, self.attention))
+        )
 
 
 class LstmSpeller(nn.Module):
@@ -120,9 +123,3 @@ class LstmSpeller(nn.Module):
             torch.stack(hidden, 1).unflatten(0, shape), torch.stack(cell, 1).unflatten(0, shape), context, attention
         )
         return self.to_logits(self.dropout(readout)), weights, after
-
-
-def _gather(values: Tensor, index: Tensor) -> Tensor:
-    """Picks along W: (B, W, ...) by (B, W') -> (B, W', ...)."""
-    rows = torch.arange(values.shape[0], device=values.device)[:, None]
-    return values[rows, index]
