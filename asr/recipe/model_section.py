@@ -1,9 +1,10 @@
 """The section `model` of a recipe: listener, attention and speller, each chosen by `kind`.
 
-Field names are the constructor arguments of the classes that `asr/build` makes from them.
+Field names are the constructor arguments of the classes that `asr/build` makes from them. What stands at `complexity`
+and `paper` goes into recipes/KINDS.md.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,6 +18,8 @@ Dropout = Annotated[float, Field(ge=0, lt=1)]
 class PyramidListener(Section):
     """Pyramidal BLSTM: every layer above the bottom one halves the frame rate (Chan et al. 2016)."""
 
+    complexity: ClassVar[str] = "T"
+    paper: ClassVar[str] = "Chan et al. 2016"
     kind: Literal["pyramid"] = Field(description="which listener")
     d_hidden: Width = Field(256, description="width of each direction of each BLSTM, in units")
     n_layers: Annotated[int, Field(ge=1, le=6)] = Field(
@@ -28,6 +31,8 @@ class PyramidListener(Section):
 class ConvBlstmListener(Section):
     """Two convolutions of stride 2 (four times fewer states than frames), then BLSTM layers."""
 
+    complexity: ClassVar[str] = "T"
+    paper: ClassVar[str] = "Zhang et al. 2017"
     kind: Literal["conv_blstm"] = Field(description="which listener")
     n_channels: Width = Field(32, description="channels of each convolution")
     d_hidden: Width = Field(256, description="width of each direction of each BLSTM, in units")
@@ -38,6 +43,8 @@ class ConvBlstmListener(Section):
 class VggBlstmListener(Section):
     """Two blocks of two convolutions and a pooling (four times fewer states than frames), then projected BLSTMs."""
 
+    complexity: ClassVar[str] = "T"
+    paper: ClassVar[str] = "Hori et al. 2017"
     kind: Literal["vgg_blstm"] = Field(description="which listener")
     n_channels: tuple[Width, Width] = Field((64, 128), description="channels of the convolutions of each block")
     d_hidden: Width = Field(512, description="width of each direction of each BLSTM, in units")
@@ -49,6 +56,8 @@ class VggBlstmListener(Section):
 class AdditiveAttention(Section):
     """Content-based attention (Bahdanau et al. 2015)."""
 
+    complexity: ClassVar[str] = "U · S"
+    paper: ClassVar[str] = "Bahdanau et al. 2015"
     kind: Literal["additive"] = Field(description="which attention")
     d_attention: Width = Field(256, description="width of keys and queries, in units")
 
@@ -56,6 +65,8 @@ class AdditiveAttention(Section):
 class LocationAttention(Section):
     """Attention that also sees, through a convolution, where it looked one step before (Chorowski et al. 2015)."""
 
+    complexity: ClassVar[str] = "U · S"
+    paper: ClassVar[str] = "Chorowski et al. 2015"
     kind: Literal["location"] = Field(description="which attention")
     d_attention: Width = Field(256, description="width of keys and queries, in units")
     n_filters: Width = Field(10, description="filters of the convolution over the last weights")
@@ -73,6 +84,8 @@ class LocationAttention(Section):
 class LstmSpeller(Section):
     """LSTM that is fed the last token and the last context (input feeding)."""
 
+    complexity: ClassVar[str] = "U"
+    paper: ClassVar[str] = "Chan et al. 2016; Luong et al. 2015"
     kind: Literal["lstm"] = Field(description="which speller")
     d_embedding: Width = Field(128, description="width of a token's embedding, in units")
     d_hidden: Width = Field(256, description="width of each LSTM layer, in units")

@@ -1,7 +1,7 @@
 """What all sections of a recipe share, and how to look into them by their types alone."""
 
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 
@@ -10,7 +10,15 @@ class Section(BaseModel):
     """A group of keys in a recipe: frozen, no keys but its own, values of exactly the declared type.
 
     Values are strict: the text "5" is no number and the number 5.5 no count. A list in YAML is a tuple here.
+
+    A part of the network that is chosen by its `kind` also says how its cost grows and whose idea it is; both, and the
+    first line of its docstring, go into recipes/KINDS.md.
     """
+
+    complexity: ClassVar[str]
+    """How operations grow with T frames, S states and U tokens, such as "U · S"; of kinds only."""
+    paper: ClassVar[str]
+    """Author and year; of kinds only."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

@@ -1,6 +1,7 @@
 """What training could do at best here: the work in a second of audio, and how fast this machine multiplies."""
 
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -38,10 +39,16 @@ def forward_flop(model: AsrModel, batch: Batch) -> float:
     device = next(model.parameters()).device
     samples, lens = batch.samples[:1, : batch.sample_lens[0]].to(device), batch.sample_lens[:1].to(device)
     history = history_of(batch.tokens[:1, : batch.token_lens[0]].to(device), sos=0)
-    counter = FlopCounterMode(display=False, custom_mapping=_LSTMS)
+    n_flop = count_flop(lambda: model.eval()(*model.features(samples, lens), history))
+    return n_flop * RATE_HZ / float(lens[0])
+
+
+def count_flop(work: Callable[[], object]) -> int:
+    """Operations that some work takes: those of matrix products, fused attention, convolutions and LSTMs."""
+    counter = FlopCounterMode(display=False, custom_mapping=_KERNELS)
     with counter:
-        model.eval()(*model.features(samples, lens), history)
-    return counter.get_total_flops() * RATE_HZ / float(lens[0])
+        work()
+    return int(counter.get_total_flops())
 
 
 def matmul_rate(device: torch.device, precision: str) -> float:
@@ -68,4 +75,15 @@ def _cudnn_flop(inputs: Any, weights: Any, *_: Any, **__: Any) -> int:
     return 2 * n_frames * n_utterances * sum(shape[0] * shape[1] for shape in weights if len(shape) == 2)
 
 
-_LSTMS = {torch.ops.aten.mkldnn_rnn_layer: _lstm_flop, torch.ops.aten._cudnn_rnn: _cudnn_flop}
+def _attention_flop(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
+    """Two operations per query, key and width, once for the energies and once for the context: shapes (B, H, T, K)."""
+    n_utterances, n_heads, n_queries, d_key = query
+    return 2 * n_utterances * n_heads * n_queries * key[2] * (d_key + value[3])
+
+
+# What torch's counter has no formula for.
+_KERNELS = {
+    torch.ops.aten.mkldnn_rnn_layer: _lstm_flop,
+    torch.ops.aten._cudnn_rnn: _cudnn_flop,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flop,
+}
