@@ -19,8 +19,11 @@ from asr.models.attention.additive import AdditiveAttention, LocationAttention
 from asr.models.listeners.conv_blstm import ConvBlstmListener
 from asr.models.listeners.pyramid import PyramidListener
 from asr.models.listeners.vgg_blstm import VggBlstmListener
+from asr.models.spellers.interface import Speller
 from asr.models.spellers.lstm import LstmSpeller
+from asr.models.spellers.parallel_lstm import ParallelLstmSpeller
 from asr.ranks.group import local_rank
+from asr.recipe.model_section import ModelSection
 from asr.recipe.schema import AugmentSection, Recipe
 from asr.recipe.section import Section
 from asr.search.beam import SearchSettings
@@ -37,6 +40,7 @@ class DeviceError(ValueError):
 
 LISTENERS = {"pyramid": PyramidListener, "conv_blstm": ConvBlstmListener, "vgg_blstm": VggBlstmListener}
 ATTENTIONS = {"additive": AdditiveAttention, "location": LocationAttention}
+SPELLERS: dict[str, Callable[..., Speller]] = {"lstm": LstmSpeller, "parallel_lstm": ParallelLstmSpeller}
 
 
 def build_model(recipe: Recipe, n_tokens: int) -> AsrModel:
@@ -50,11 +54,17 @@ def build_model(recipe: Recipe, n_tokens: int) -> AsrModel:
     model = recipe.model
     front_end = LogMel(**_arguments(recipe.features))
     listener = LISTENERS[model.listener.kind](n_mels=recipe.features.n_mels, **_arguments(model.listener))
-    attention = ATTENTIONS[model.attention.kind](
-        d_query=model.speller.d_hidden, d_states=listener.d_output, **_arguments(model.attention)
-    )
-    speller = LstmSpeller(attention, n_tokens, **_arguments(model.speller))
+    speller = _build_speller(model, listener.d_output, n_tokens)
     return AsrModel(front_end, listener, speller, n_tokens)
+
+
+def _build_speller(model: ModelSection, d_states: int, n_tokens: int) -> Speller:
+    """Makes the speller of a model whose listener gives states of width `d_states`."""
+    assert model.attention  # the recipe's check
+    attention = ATTENTIONS[model.attention.kind](
+        d_query=model.speller.d_hidden, d_states=d_states, **_arguments(model.attention)
+    )
+    return SPELLERS[model.speller.kind](attention, n_tokens, **_arguments(model.speller))
 
 
 def build_tokenizer(recipe: Recipe, utterances: Sequence[Utterance]) -> Tokenizer:

@@ -9,7 +9,7 @@ from asr.audio.logmel import LogMel
 from asr.models.listeners.conv_blstm import ConvBlstmListener
 from asr.models.listeners.pyramid import PyramidListener
 from asr.models.listeners.vgg_blstm import VggBlstmListener
-from asr.models.spellers.lstm import LstmSpeller
+from asr.models.spellers.interface import Speller
 
 Listener = PyramidListener | ConvBlstmListener | VggBlstmListener
 
@@ -36,11 +36,11 @@ class AsrModel(nn.Module):
     Args:
         front_end: Samples to features.
         listener: Features to states.
-        speller: States to tokens.
+        speller: States to tokens; a module.
         n_tokens: Size V of the vocabulary; 0 is blank.
     """
 
-    def __init__(self, front_end: LogMel, listener: Listener, speller: LstmSpeller, n_tokens: int) -> None:
+    def __init__(self, front_end: LogMel, listener: Listener, speller: Speller, n_tokens: int) -> None:
         super().__init__()
         self.front_end = front_end
         self.listener = listener

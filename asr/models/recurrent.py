@@ -39,28 +39,33 @@ class BiLstm(nn.Module):
         Returns:
             (B, T, 2 d_hidden); values beyond a length are meaningless.
         """
-        ahead = run_lstm(self.forwards, inputs)
-        back = reverse_in_time(run_lstm(self.backwards, reverse_in_time(inputs, lens)), lens)
+        ahead, _ = run_lstm(self.forwards, inputs)
+        back, _ = run_lstm(self.backwards, reverse_in_time(inputs, lens))
+        back = reverse_in_time(back, lens)
         return torch.cat([ahead, back], dim=-1)
 
 
-def run_lstm(lstm: nn.LSTM, inputs: Tensor) -> Tensor:
-    """Runs one direction; under bf16 autocast on a CPU, a layer too large to gain from it runs in float32.
+def run_lstm(
+    lstm: nn.LSTM, inputs: Tensor, before: tuple[Tensor, Tensor] | None = None
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """Runs one direction; under bf16 autocast on a CPU, layers too large to gain from it run in float32.
 
     Args:
-        lstm: One layer, `batch_first`.
+        lstm: `batch_first`.
         inputs: (B, T, d_input).
+        before: Outputs and cells of each layer to start from, both (n_layers, B, d_hidden); None for zeros.
 
     Returns:
-        (B, T, d_hidden).
+        Outputs (B, T, d_hidden) of the last layer, and outputs and cells of each layer after the last input.
     """
-    n_weights = sum(weights.numel() for weights in lstm.parameters())
+    n_weights = sum(weights.numel() for weights in lstm.parameters()) // lstm.num_layers
     if inputs.is_cpu and torch.is_autocast_enabled("cpu") and n_weights > MOST_WEIGHTS_IN_BF16:
         with torch.autocast("cpu", enabled=False):
-            outputs: Tensor = lstm(inputs.float())[0]
+            before = before and (before[0].float(), before[1].float())
+            outputs, after = lstm(inputs.float(), before)
     else:
-        outputs = lstm(inputs)[0]
-    return outputs
+        outputs, after = lstm(inputs, before)
+    return outputs, after
 
 
 @torch.no_grad()

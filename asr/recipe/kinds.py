@@ -8,7 +8,7 @@ from asr.recipe.model_section import ModelSection
 from asr.recipe.section import Section, kind_of, sections_in
 
 # The network in which each kind is put in its place: of every other part this kind, else the first there is.
-COMMON_KINDS = {"listener": "conv_blstm", "attention": "location", "speller": "lstm"}
+COMMON_KINDS = {"listener": "conv_blstm", "attention": "additive", "speller": "lstm"}
 # Fields that have one size in all kinds; others keep their defaults.
 COMMON_SIZES = {
     "d_hidden": 256,
@@ -72,7 +72,7 @@ def common_values(section: type[Section]) -> dict[str, Any]:
         choices = sections_in(info.annotation)
         if field == "kind":
             values[field] = kind_of(section)
-        elif choices and info.is_required():
+        elif choices and (info.is_required() or field in COMMON_KINDS):
             common = [choice for choice in choices if kind_of(choice) == COMMON_KINDS.get(field)]
             values[field] = common_values((common or choices)[0])
         elif field in COMMON_SIZES and not choices:

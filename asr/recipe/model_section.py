@@ -12,6 +12,8 @@ from asr.recipe.section import Section
 
 Width = Annotated[int, Field(ge=1, le=16384)]
 Depth = Annotated[int, Field(ge=1, le=64)]
+# Kinds of attention whose weights depend on query and keys alone.
+WITHOUT_A_PAST = ("additive",)
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -93,13 +95,39 @@ class LstmSpeller(Section):
     dropout: Dropout = Field(0.1, description="probability of dropping a value between layers in training")
 
 
+class ParallelLstmSpeller(Section):
+    """LSTM that is fed the last token alone, so that training spells all positions at once."""
+
+    complexity: ClassVar[str] = "U"
+    paper: ClassVar[str] = "Luong et al. 2015"
+    kind: Literal["parallel_lstm"] = Field(description="which speller")
+    d_embedding: Width = Field(128, description="width of a token's embedding, in units")
+    d_hidden: Width = Field(256, description="width of each LSTM layer, in units")
+    n_layers: Depth = Field(1, description="LSTM layers")
+    dropout: Dropout = Field(0.1, description="probability of dropping a value between layers in training")
+
+
 class ModelSection(Section):
     """The network: a listener turns features into states, attention and a speller turn states into tokens."""
 
     listener: PyramidListener | ConvBlstmListener | VggBlstmListener = Field(
         discriminator="kind", description="the encoder, from features to states"
     )
-    attention: AdditiveAttention | LocationAttention = Field(
-        discriminator="kind", description="how the speller looks at the states"
+    attention: AdditiveAttention | LocationAttention | None = Field(
+        None, discriminator="kind", description="how a recurrent speller looks at the states"
     )
-    speller: LstmSpeller = Field(description="the decoder, from states to tokens")
+    speller: LstmSpeller | ParallelLstmSpeller = Field(
+        discriminator="kind", description="the decoder, from states to tokens"
+    )
+
+    @model_validator(mode="after")
+    def _speller_can_use_the_attention(self) -> Self:
+        speller = self.speller.kind
+        if self.attention is None:
+            raise ValueError(f"attention: missing; a speller of kind {speller} needs one")
+        if speller == "parallel_lstm" and self.attention.kind not in WITHOUT_A_PAST:
+            raise ValueError(
+                f"attention.kind = {self.attention.kind}: expected {' or '.join(WITHOUT_A_PAST)}, since a speller of "
+                "kind parallel_lstm looks from all positions at once and this kind needs to know where it looked last"
+            )
+        return self

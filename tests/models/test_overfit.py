@@ -47,6 +47,7 @@ KINDS: dict[str, dict[str, Any]] = {
         }
     },
     "location": {"attention": {"kind": "location", "d_attention": 24, "n_filters": 4, "filter_width": 9}},
+    "parallel_lstm": {"speller": {"kind": "parallel_lstm", "d_embedding": 16, "d_hidden": 32, "dropout": 0.0}},
 }
 
 

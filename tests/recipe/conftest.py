@@ -6,9 +6,9 @@ import pytest
 
 SHIPPED = sorted((Path(__file__).resolve().parents[2] / "recipes").glob("**/*.yaml"))
 CHOICES = [
-    ("{kind: char}", "{kind: pyramid}", "{kind: additive}"),
-    ("{kind: unigram, vocab_size: 500}", "{kind: conv_blstm}", "{kind: location}"),
-    ("{kind: bpe, vocab_size: 500}", "{kind: pyramid}", "{kind: location}"),
+    ("{kind: char}", "{kind: pyramid}", "{kind: additive}", "{kind: lstm}"),
+    ("{kind: unigram, vocab_size: 500}", "{kind: conv_blstm}", "{kind: location}", "{kind: lstm}"),
+    ("{kind: bpe, vocab_size: 500}", "{kind: pyramid}", "{kind: additive}", "{kind: parallel_lstm}"),
 ]
 
 
@@ -25,12 +25,12 @@ def any_recipe_file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return request.param if isinstance(request.param, Path) else write_choice(tmp_path, request.param)
 
 
-def write_choice(folder: Path, choice: tuple[str, str, str]) -> Path:
-    tokenizer, listener, attention = choice
+def write_choice(folder: Path, choice: tuple[str, str, str, str]) -> Path:
+    tokenizer, listener, attention, speller = choice
     path = folder / "las.yaml"
     path.write_text(
         "data: {train: [a/train.jsonl], dev: [a/dev.jsonl]}\n"
         f"tokenizer: {tokenizer}\n"
-        f"model:\n  listener: {listener}\n  attention: {attention}\n  speller: {{kind: lstm}}\n"
+        f"model:\n  listener: {listener}\n  attention: {attention}\n  speller: {speller}\n"
     )
     return path

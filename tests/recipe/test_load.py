@@ -63,6 +63,7 @@ def test_overrides_are_yaml(recipe_file):
         ("model.listener=pyramid", 'model.listener = "pyramid": expected a section with keys'),
         ("model.listener.n_channels=3", "model.listener.n_channels: unknown key"),
         ("model.attention={kind: location, filter_width: 4}", "filter_width = 4: expected an odd number"),
+        ("model.attention=", "model.attention: missing; a speller of kind lstm needs one"),
         ("features=80", "features = 80: expected a section with keys"),
         ("features.hop_s=0.03", "features.hop_s = 0.03: expected at most window_s = 0.025"),
         ("features.n_mels=20", "augment.spec_augment.max_freq_bins = 27: expected at most features.n_mels = 20"),
@@ -83,6 +84,12 @@ def test_wrong_override_is_refused_in_words(recipe_file, override, words):
     assert words in message
     assert f"override {override!r}: " in message or message.startswith(f"{recipe_file}: augment")
     assert len(message.splitlines()) == 1
+
+
+def test_a_speller_that_looks_from_everywhere_at_once_refuses_attention_with_a_past(recipe_file):
+    assert load_recipe(recipe_file, ["model.speller.kind=parallel_lstm"]).model.attention.kind == "additive"
+    message = refusal(recipe_file, "model.speller.kind=parallel_lstm", "model.attention={kind: location}")
+    assert "model.attention.kind = location: expected additive" in message
 
 
 def test_the_same_override_twice_is_refused(recipe_file):

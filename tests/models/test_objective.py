@@ -1,4 +1,4 @@
-"""The speller: stepping equals teacher forcing, hypotheses are independent, the objective is a sum."""
+"""The objective is a sum over utterances and tokens."""
 
 import torch
 from torch.nn import functional as F
@@ -9,49 +9,6 @@ from asr.models.attention.additive import LocationAttention
 from asr.models.listeners.pyramid import PyramidListener
 from asr.models.objective import history_of, joint_loss
 from asr.models.spellers.lstm import LstmSpeller
-
-
-def make_speller() -> LstmSpeller:
-    torch.manual_seed(0)
-    attention = LocationAttention(d_query=10, d_states=6, d_attention=8, n_filters=3, filter_width=5)
-    return LstmSpeller(attention, n_tokens=11, d_embedding=4, d_hidden=10, n_layers=2, dropout=0.1).eval()
-
-
-def test_steps_equal_the_teacher_forced_pass() -> None:
-    speller = make_speller()
-    memory = speller.memory(torch.randn(3, 7, 6), torch.tensor([7, 5, 2]))
-    tokens = torch.randint(0, 11, (3, 5))
-    forced = speller(tokens, memory)
-    state = speller.start(memory, 1)
-    for u in range(5):
-        log_probs, weights, state = speller.step(tokens[:, u : u + 1], state, memory)
-        torch.testing.assert_close(log_probs[:, 0], forced.logits[:, u].log_softmax(-1), atol=1e-5, rtol=0)
-        torch.testing.assert_close(weights[:, 0], forced.weights[:, u], atol=1e-5, rtol=0)
-
-
-def test_hypotheses_are_independent_and_follow_select() -> None:
-    speller = make_speller()
-    memory = speller.memory(torch.randn(2, 7, 6), torch.tensor([7, 4]))
-    first = torch.tensor([[1, 2, 3], [4, 5, 6]])
-    _, _, state = speller.step(first, speller.start(memory, 3), memory)
-    index = torch.tensor([[2, 0], [1, 1]])
-    after, _, _ = speller.step(torch.tensor([[7, 8], [9, 10]]), state.select(index), memory)
-    for b in range(2):
-        for w in range(2):
-            alone = speller.memory(memory.states[b : b + 1], memory.mask[b : b + 1].sum(1))
-            _, _, one = speller.step(first[b, index[b, w]].view(1, 1), speller.start(alone, 1), alone)
-            token = torch.tensor([[7, 8], [9, 10]])[b, w].view(1, 1)
-            expected, _, _ = speller.step(token, one, alone)
-            torch.testing.assert_close(after[b, w], expected[0, 0], atol=1e-5, rtol=0)
-
-
-def test_sampling_feeds_the_models_own_tokens() -> None:
-    speller = make_speller()
-    memory = speller.memory(torch.randn(2, 7, 6), torch.tensor([7, 4]))
-    tokens = torch.randint(0, 11, (2, 6))
-    free = speller(tokens, memory, sampling=1.0)
-    own = torch.cat([tokens[:, :1], free.logits[:, :-1].argmax(-1)], 1)
-    torch.testing.assert_close(free.logits, speller(own, memory).logits)
 
 
 def test_joint_loss_is_a_sum_over_utterances() -> None:
