@@ -44,41 +44,58 @@ class RelativeSelfAttention(nn.Module):
         Returns:
             (B, S, D); values beyond a length are meaningless but finite.
         """
-        queries, keys, values, bias = self._heads(inputs)
-        return self.to_output(join_heads(attend(queries, keys, values, key_mask(lens, inputs.shape[1]), bias)))
+        queries, keys, values = self.heads(inputs)
+        bias, mask = self._bias(queries), key_mask(lens, inputs.shape[1])
+        return self.to_output(join_heads(attend(queries + self.content_bias, keys, values, mask, bias)))
 
     def weights(self, inputs: Tensor, lens: Tensor) -> Tensor:
         """Where `forward` looks: (B, H, S, S), rows sum to one over the keys of an utterance."""
-        queries, keys, _, bias = self._heads(inputs)
-        return attention_weights(queries, keys, key_mask(lens, inputs.shape[1]), bias)
+        queries, keys, _ = self.heads(inputs)
+        mask = key_mask(lens, inputs.shape[1])
+        return attention_weights(queries + self.content_bias, keys, mask, self._bias(queries))
 
-    def _heads(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Queries with u added, keys and values, (B, H, S, K) each, and the bias of each distance (B, H, S, S)."""
-        queries, keys, values = (split_heads(x, self.n_heads) for x in self.to_query_key_value(inputs).chunk(3, -1))
-        distances = self.to_position(encode_distances(inputs.shape[1], inputs))
-        positions = split_heads(distances[None], self.n_heads)  # (1, H, 2 S, K)
-        by_distance = (queries + self.position_bias) @ positions.transpose(-1, -2)
-        return queries + self.content_bias, keys, values, align_distances(by_distance) / math.sqrt(queries.shape[-1])
+    def heads(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, (B, H, S, K) each."""
+        queries, keys, values = self.to_query_key_value(inputs).chunk(3, -1)
+        return split_heads(queries, self.n_heads), split_heads(keys, self.n_heads), split_heads(values, self.n_heads)
+
+    def position_energies(self, queries: Tensor, first: int, n_distances: int, step: int = 1) -> Tensor:
+        """What the distance to a key adds to the energy, (q + v) · W_R R / √K.
+
+        Args:
+            queries: (B, H, S, K).
+            first: The first distance, in states.
+            n_distances: How many distances P, each less than the one before it.
+            step: By how much less.
+
+        Returns:
+            (B, H, S, P).
+        """
+        like = queries.new_empty((), dtype=torch.promote_types(queries.dtype, torch.float32))
+        distances = first - step * torch.arange(n_distances, device=like.device, dtype=like.dtype)
+        positions = self.to_position(encode_distances(distances, self.to_position.in_features))
+        scaled = (queries + self.position_bias) / math.sqrt(queries.shape[-1])
+        return scaled @ split_heads(positions[None], self.n_heads).transpose(-1, -2)
+
+    def _bias(self, queries: Tensor) -> Tensor:
+        """Of each query and key: (B, H, S, S). Distance -S never occurs; `align_distances` wants 2 S of them."""
+        n_states = queries.shape[-2]
+        return align_distances(self.position_energies(queries, n_states - 1, 2 * n_states))
 
 
-def encode_distances(n_states: int, like: Tensor) -> Tensor:
-    """Sinusoids (Vaswani et al. 2017, §3.5) of the distances S - 1, S - 2, ..., -S.
-
-    The last distance never occurs; it makes the number of rows even, as `align_distances` wants it.
+def encode_distances(distances: Tensor, d_model: int) -> Tensor:
+    """Sinusoids (Vaswani et al. 2017, §3.5) of distances.
 
     Args:
-        n_states: S.
-        like: (..., D) a tensor whose width, type and device to take.
+        distances: (P,) in states.
+        d_model: D.
 
     Returns:
-        (2 S, D): the sines of D / 2 falling frequencies, then the cosines.
+        (P, D): the sines of D / 2 falling frequencies, then the cosines.
     """
-    d_model = like.shape[-1]
     if d_model % 2:
         raise ValueError(f"width {d_model} of the model: expected an even number for its sines and cosines")
-    dtype = torch.promote_types(like.dtype, torch.float32)
-    distances = torch.arange(n_states - 1, -n_states - 1, -1, device=like.device, dtype=dtype)
-    exponents = torch.arange(0, d_model, 2, device=like.device, dtype=dtype) / d_model
+    exponents = torch.arange(0, d_model, 2, device=distances.device, dtype=distances.dtype) / d_model
     angles = distances[:, None] * 10000.0**-exponents
     return torch.cat([angles.sin(), angles.cos()], -1)
 

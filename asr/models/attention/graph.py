@@ -1,0 +1,108 @@
+"""Graph attention over a sparse graph of states: near neighbours and, ever more rarely, far ones; cost O(S · log S)."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from asr.models.attention.multi_head import check_heads, join_heads, split_heads
+from asr.models.attention.relative import encode_distances
+from asr.models.masks import length_mask, zero_padding
+
+LEAK = 0.2
+"""Slope of the leaky ReLU below zero, as in the paper."""
+
+
+class GraphSelfAttention(nn.Module):
+    """Graph attention (Veličković et al. 2018, "Graph attention networks", eq. 1–5) on the states of an utterance.
+
+    The neighbours j of state i are i itself, the `n_near` states to either side, and the states 2^k before and after
+    it, for all k that the utterance is long enough for. With W h split into heads,
+
+        e_ij = LeakyReLU(a · [W h_i ‖ W h_j ‖ E R_{i-j}]),   α_ij = softmax_j e_ij,   h'_i = ELU(Σ_j α_ij W h_j),
+
+    the heads' h' joined and projected. The paper's graphs have no distances: E R_{i-j}, the sinusoidal encoding of
+    ours projected, is what the third part of a sees, so a · E is one row of weights for each head. With n neighbours
+    near and far, time and memory are O(S · n), n ≤ 1 + 2 n_near + 2 log2(S).
+
+    Since e is a sum of what i and j give to it, all queries of a head rank two states at given distances alike
+    (Brody et al. 2022, "How attentive are graph attention networks?"): cheaper than a dot product, and weaker.
+
+    Args:
+        d_model: Width D, even.
+        n_heads: Heads H.
+        n_near: Neighbours to either side, 0 or more.
+
+    Raises:
+        ValueError: Heads do not divide the width.
+    """
+
+    def __init__(self, d_model: int, n_heads: int, n_near: int) -> None:
+        super().__init__()
+        check_heads(d_model, n_heads)
+        self.n_heads, self.n_near = n_heads, n_near
+        self.to_node = nn.Linear(d_model, d_model, bias=False)
+        self.from_query = nn.Parameter(torch.empty(n_heads, d_model // n_heads, 1))
+        self.from_key = nn.Parameter(torch.empty(n_heads, d_model // n_heads, 1))
+        for part in (self.from_query, self.from_key):
+            nn.init.xavier_uniform_(part)
+        self.from_distance = nn.Linear(d_model, n_heads, bias=False)
+        self.to_output = nn.Linear(d_model, d_model)
+
+    def forward(self, inputs: Tensor, lens: Tensor) -> Tensor:
+        """Lets each state look at its neighbours.
+
+        Args:
+            inputs: (B, S, D); values beyond a length are ignored.
+            lens: (B,) int64.
+
+        Returns:
+            (B, S, D); values beyond a length are meaningless but finite.
+        """
+        nodes, weights, offsets = self._look(inputs, lens)
+        found = torch.zeros_like(nodes)
+        for of_offset, neighbours in zip(weights.unbind(-1), shifted(nodes, offsets), strict=True):
+            found = torch.addcmul(found, of_offset[..., None], neighbours)  # nothing has an axis for K and one for n
+        return self.to_output(join_heads(F.elu(found)))
+
+    def weights(self, inputs: Tensor, lens: Tensor) -> Tensor:
+        """Where `forward` looks: (B, H, S, S), rows sum to one over an utterance."""
+        _, weights, offsets = self._look(inputs, lens)
+        n_states = inputs.shape[1]
+        dense = weights.new_zeros(*weights.shape[:3], n_states)
+        for number, offset in enumerate(offsets):
+            first, last = max(0, -offset), min(n_states, n_states - offset)
+            dense.diagonal(offset, -2, -1).copy_(weights[..., first:last, number])
+        return dense
+
+    def _look(self, inputs: Tensor, lens: Tensor) -> tuple[Tensor, Tensor, list[int]]:
+        """Nodes W h (B, H, S, K), the weight of each neighbour (B, H, S, n) and how far it is."""
+        n_states = inputs.shape[1]
+        offsets = offsets_of(self.n_near, n_states)
+        nodes = split_heads(self.to_node(zero_padding(inputs, lens)), self.n_heads)
+        with torch.autocast(inputs.device.type, enabled=False):  # energies need more than bf16's three digits
+            nodes = nodes.to(torch.promote_types(nodes.dtype, torch.float32))
+            distances = -torch.tensor(offsets, device=nodes.device, dtype=nodes.dtype)
+            by_distance = self.from_distance(encode_distances(distances, inputs.shape[-1]))  # (n, H)
+            of_keys = torch.cat(list(shifted(nodes @ self.from_key, offsets)), -1)
+            energies = nodes @ self.from_query + of_keys + by_distance.T[:, None]
+            real = length_mask(lens, n_states)[:, None, :, None]
+            seen = torch.cat(list(shifted(real, offsets)), -1)
+            energies = F.leaky_relu(energies, LEAK).masked_fill(~seen, torch.finfo(energies.dtype).min)
+            return nodes, energies.softmax(-1).masked_fill(~seen, 0.0), offsets
+
+
+def offsets_of(n_near: int, n_states: int) -> list[int]:
+    """How far the neighbours are: -n_near to n_near, and powers of two beyond; none that no state has."""
+    near = range(min(n_near, n_states - 1) + 1)
+    far = [2**k for k in range(n_states.bit_length()) if n_near < 2**k < n_states]
+    return sorted({sign * distance for distance in (*near, *far) for sign in (-1, 1)})
+
+
+def shifted(values: Tensor, offsets: list[int]) -> Iterator[Tensor]:
+    """For each offset the states that far ahead, zeros where there are none: views of (..., S, K), shaped alike."""
+    n_states, furthest = values.shape[-2], max(offsets)
+    padded = F.pad(values, (0, 0, furthest, furthest))
+    for offset in offsets:
+        yield padded.narrow(-2, furthest + offset, n_states)
