@@ -29,6 +29,7 @@ from asr.recipe.section import Section
 from asr.search.beam import SearchSettings
 from asr.text.tokenizer import Tokenizer
 from asr.training.learner import LearnerSettings
+from asr.training.objectives import Objective, SpellingObjective
 from asr.training.trainer import TrainerSettings
 
 Part = TypeVar("Part")
@@ -55,7 +56,7 @@ def build_model(recipe: Recipe, n_tokens: int) -> AsrModel:
     front_end = LogMel(**_arguments(recipe.features))
     listener = LISTENERS[model.listener.kind](n_mels=recipe.features.n_mels, **_arguments(model.listener))
     speller = _build_speller(model, listener.d_output, n_tokens)
-    return AsrModel(front_end, listener, speller, n_tokens)
+    return AsrModel(front_end, listener, speller, n_tokens, has_ctc=recipe.objective.ctc_weight > 0)
 
 
 def _build_speller(model: ModelSection, d_states: int, n_tokens: int) -> Speller:
@@ -134,15 +135,14 @@ def _of_stage(ends: Sequence[int], parts: Sequence[Part], step: int) -> Part:
     return parts[bisect_right(ends, step)]
 
 
-def build_learner_settings(recipe: Recipe, tokenizer: Tokenizer) -> LearnerSettings:
+def build_objective(recipe: Recipe) -> Objective:
+    """Makes what training minimises."""
+    return SpellingObjective(**_arguments(recipe.objective), sos=Tokenizer.sos, eos=Tokenizer.eos)
+
+
+def build_learner_settings(recipe: Recipe) -> LearnerSettings:
     """Gathers what a step needs to know."""
-    names = {field.name for field in fields(LearnerSettings)}
-    return LearnerSettings(
-        **recipe.training.model_dump(include=names),
-        **recipe.objective.model_dump(include=names),
-        sos=tokenizer.sos,
-        eos=tokenizer.eos,
-    )
+    return LearnerSettings(**recipe.training.model_dump(include={field.name for field in fields(LearnerSettings)}))
 
 
 def build_trainer_settings(recipe: Recipe) -> TrainerSettings:

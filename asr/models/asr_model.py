@@ -18,13 +18,13 @@ class Outputs(NamedTuple):
     """What training needs of one batch.
 
     Attributes:
-        ctc_log_probs: (B, S, V) of the listener's CTC head.
+        ctc_log_probs: (B, S, V) of the listener's CTC head; None for a model without one.
         state_lens: (B,) int64.
         logits: (B, U + 1, V) of the speller, for the U tokens and the end.
         weights: (B, U + 1, H, S) of its attention, as in `Spelling`.
     """
 
-    ctc_log_probs: Tensor
+    ctc_log_probs: Tensor | None
     state_lens: Tensor
     logits: Tensor
     weights: Tensor | None
@@ -38,13 +38,16 @@ class AsrModel(nn.Module):
         listener: Features to states.
         speller: States to tokens; a module.
         n_tokens: Size V of the vocabulary; 0 is blank.
+        has_ctc: Whether there is a CTC head; without one, the speller alone decides.
     """
 
-    def __init__(self, front_end: LogMel, listener: Listener, speller: Speller, n_tokens: int) -> None:
+    def __init__(
+        self, front_end: LogMel, listener: Listener, speller: Speller, n_tokens: int, has_ctc: bool = True
+    ) -> None:
         super().__init__()
         self.front_end = front_end
         self.listener = listener
-        self.ctc_head = nn.Linear(listener.d_output, n_tokens)
+        self.ctc_head = nn.Linear(listener.d_output, n_tokens) if has_ctc else None
         self.speller = speller
 
     def features(self, samples: Tensor, sample_lens: Tensor) -> tuple[Tensor, Tensor]:
@@ -58,7 +61,8 @@ class AsrModel(nn.Module):
         return states, state_lens
 
     def ctc_log_probs(self, states: Tensor) -> Tensor:
-        """States (B, S, D) -> log-probabilities (B, S, V) of each token or blank at each state."""
+        """States (B, S, D) -> log-probabilities (B, S, V) of each token or blank at each state; needs a CTC head."""
+        assert self.ctc_head is not None
         logits = self.ctc_head(states)
         return logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
 
@@ -76,4 +80,5 @@ class AsrModel(nn.Module):
         """
         states, state_lens = self.encode(features, frame_lens)
         spelling = self.speller(history, self.speller.memory(states, state_lens), sampling, look)
-        return Outputs(self.ctc_log_probs(states), state_lens, spelling.logits, spelling.weights)
+        ctc_log_probs = None if self.ctc_head is None else self.ctc_log_probs(states)
+        return Outputs(ctc_log_probs, state_lens, spelling.logits, spelling.weights)

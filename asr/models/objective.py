@@ -15,17 +15,15 @@ class LossSums(NamedTuple):
 
     Attributes:
         joint: The weighted sum that is trained on.
-        attention: Cross-entropy of the speller, label smoothing included.
-        ctc: CTC loss of the listener.
         n_tokens: Tokens, ends included: the divisor.
-        n_correct: Tokens the speller had right.
+        n_correct: Tokens the model had right.
+        parts: What it is a sum of, unweighted and without gradient, by name.
     """
 
     joint: Tensor
-    attention: Tensor
-    ctc: Tensor
     n_tokens: Tensor
     n_correct: Tensor
+    parts: dict[str, Tensor]
 
 
 def joint_loss(
@@ -33,29 +31,33 @@ def joint_loss(
 ) -> LossSums:
     """Joint CTC/attention loss (Kim et al. 2017, equation 9) with label smoothing (Szegedy et al. 2016).
 
+    Its parts are `attention`, the speller's cross-entropy with label smoothing, and `ctc` of a model with a CTC head.
+
     Args:
         outputs: Of `AsrModel.forward`.
         tokens: (B, U) int64 transcripts, padded.
         token_lens: (B,) int64.
         eos: Id of the end of sentence.
-        ctc_weight: Share of CTC; the speller has the rest.
+        ctc_weight: Share of CTC; the speller has the rest. 0 for a model without a CTC head.
         label_smoothing: Share of the target spread evenly over the vocabulary.
     """
     targets, valid = targets_of(tokens, token_lens, eos)
     logits = outputs.logits[valid]
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     attention = F.cross_entropy(logits, targets[valid], label_smoothing=label_smoothing, reduction="sum")
-    ctc = F.ctc_loss(
-        outputs.ctc_log_probs.transpose(0, 1),
-        tokens,
-        outputs.state_lens,
-        token_lens,
-        reduction="sum",
-        zero_infinity=True,
-    )
-    joint = ctc_weight * ctc + (1.0 - ctc_weight) * attention
     n_correct = (logits.argmax(-1) == targets[valid]).sum()
-    return LossSums(joint, attention.detach(), ctc.detach(), valid.sum(), n_correct)
+    joint, parts = (1.0 - ctc_weight) * attention, {"attention": attention.detach()}
+    if outputs.ctc_log_probs is not None:
+        ctc = F.ctc_loss(
+            outputs.ctc_log_probs.transpose(0, 1),
+            tokens,
+            outputs.state_lens,
+            token_lens,
+            reduction="sum",
+            zero_infinity=True,
+        )
+        joint, parts["ctc"] = joint + ctc_weight * ctc, ctc.detach()
+    return LossSums(joint, valid.sum(), n_correct, parts)
 
 
 def targets_of(tokens: Tensor, token_lens: Tensor, eos: int) -> tuple[Tensor, Tensor]:

@@ -160,7 +160,7 @@ class StageSection(Section):
 class ObjectiveSection(Section):
     """What training minimises: ctc_weight · CTC + (1 - ctc_weight) · cross entropy (Kim et al. 2017)."""
 
-    ctc_weight: Share = Field(0.3, description="weight of the CTC loss; the speller's loss has the rest")
+    ctc_weight: Share = Field(0.3, description="weight of the CTC loss, the speller's has the rest; 0 for no CTC head")
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.1, description="share of the probability spread over all tokens in the speller's targets"
     )
@@ -247,6 +247,15 @@ class Recipe(Section):
     objective: ObjectiveSection = Field(ObjectiveSection(), description="the loss")
     training: TrainingSection = Field(TrainingSection(), description="the optimizer's run")
     search: SearchSection = Field(SearchSection(), description="decoding")
+
+    @model_validator(mode="after")
+    def _ctc_is_trained_where_it_is_used(self) -> Self:
+        if self.search.ctc_weight > 0 and self.objective.ctc_weight == 0:
+            raise ValueError(
+                f"search.ctc_weight = {self.search.ctc_weight:g}: expected 0, since objective.ctc_weight = 0 trains "
+                "no CTC"
+            )
+        return self
 
     @model_validator(mode="after")
     def _masks_fit(self) -> Self:

@@ -13,9 +13,12 @@ from asr.dataset.batches import Batch
 from asr.models.asr_model import AsrModel
 from asr.recipe.kinds import COMMON_KINDS, COMMON_SIZES, Kind, all_kinds
 from asr.recipe.schema import Recipe
+from asr.text.tokenizer import Tokenizer
 from asr.training.floor import forward_flop
+from asr.training.objectives import SpellingObjective
 
 AUDIO_S, N_TOKENS, N_VOCABULARY = 10, 40, 1000
+OBJECTIVE = SpellingObjective(0.3, 0.0, 0.0, Tokenizer.sos, Tokenizer.eos)
 
 INTRODUCTION = """# Kinds
 
@@ -44,6 +47,7 @@ def kind_flop(model: AsrModel) -> float:
     one, lens = torch.ones(1), torch.tensor([samples.shape[1]])
     return forward_flop(
         model,
+        OBJECTIVE,
         Batch(["-"], samples, lens, tokens, torch.tensor([N_TOKENS]), one.double(), one.long(), torch.zeros(1, 0)),
     )
 

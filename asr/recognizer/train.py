@@ -11,6 +11,7 @@ from asr.build import (
     build_learner_settings,
     build_model,
     build_noises_at,
+    build_objective,
     build_plan,
     build_tokenizer,
     build_trainer_settings,
@@ -58,7 +59,7 @@ class Experiment:
         """What all ranks together could do at best."""
         trainer = self.trainer
         rate = torch.tensor(matmul_rate(trainer.learner.device, self.recipe.training.precision), dtype=torch.float64)
-        return Floor(forward_flop(trainer.model, batch), float(self.ranks.sum(rate)))
+        return Floor(forward_flop(trainer.model, trainer.learner.objective, batch), float(self.ranks.sum(rate)))
 
 
 def train_recipe(recipe: Recipe, out: Path, ranks: Ranks | None = None) -> Path:
@@ -103,8 +104,9 @@ def assemble(recipe: Recipe, out: Path, ranks: Ranks) -> Experiment:
     model = build_model(recipe, tokenizer.n_tokens).to(pick_device(recipe.training.device))
     trainer = Trainer(
         model,
+        build_objective(recipe),
         build_augmentation_at(recipe),
-        build_learner_settings(recipe, tokenizer),
+        build_learner_settings(recipe),
         build_trainer_settings(recipe),
         out,
         {RECIPE_FILE: dump_recipe(recipe).encode(), TOKENIZER_FILE: tokenizer.model},

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from asr.audio.read import RATE_HZ
 from asr.dataset.batches import Batch
 from asr.models.asr_model import AsrModel
-from asr.models.objective import history_of
+from asr.training.objectives import Objective
 
 MATMUL_SIZE = 2048
 TRAINING_FACTOR = 3  # backward costs twice forward
@@ -34,12 +34,12 @@ class Floor(NamedTuple):
 
 
 @torch.inference_mode()
-def forward_flop(model: AsrModel, batch: Batch) -> float:
+def forward_flop(model: AsrModel, objective: Objective, batch: Batch) -> float:
     """Operations of one utterance's forward pass per second of audio; matrix products, convolutions and LSTMs."""
     device = next(model.parameters()).device
     samples, lens = batch.samples[:1, : batch.sample_lens[0]].to(device), batch.sample_lens[:1].to(device)
-    history = history_of(batch.tokens[:1, : batch.token_lens[0]].to(device), sos=0)
-    n_flop = count_flop(lambda: model.eval()(*model.features(samples, lens), history))
+    tokens, token_lens = batch.tokens[:1, : batch.token_lens[0]].to(device), batch.token_lens[:1].to(device)
+    n_flop = count_flop(lambda: objective(model.eval(), *model.features(samples, lens), tokens, token_lens, 0.0))
     return n_flop * RATE_HZ / float(lens[0])
 
 

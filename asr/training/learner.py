@@ -15,15 +15,16 @@ from asr.audio.read import RATE_HZ
 from asr.dataset.batches import Batch
 from asr.dataset.draws import draw_key
 from asr.models.asr_model import AsrModel
-from asr.models.objective import LossSums, history_of, joint_loss
+from asr.models.objective import LossSums
 from asr.ranks.group import Ranks
-from asr.training.schedule import learning_rate, sampling_probability
+from asr.training.objectives import Objective
+from asr.training.schedule import learning_rate
 from asr.training.tensors import pack_state, unpack_state
 
 
 @dataclass(frozen=True)
 class LearnerSettings:
-    """How a step is taken; fields as in a recipe's `training` and `objective` sections, explained there."""
+    """How a step is taken; fields as in a recipe's `training` section, explained there."""
 
     seed: int
     n_steps: int
@@ -34,33 +35,28 @@ class LearnerSettings:
     clip_norm: float
     precision: Literal["fp32", "bf16"]
     ema_decay: float | None
-    ctc_weight: float
-    label_smoothing: float
-    scheduled_sampling: float
-    sos: int
-    eos: int
 
 
 class Step(NamedTuple):
     """What came of one step, over all ranks.
 
     Attributes:
-        joint, attention, ctc: Sums of losses in nats.
+        joint: Sum of the loss in nats.
         n_tokens: Tokens, ends included: what the losses are divided by.
-        n_correct: Tokens the speller had right.
+        n_correct: Tokens the model had right.
         audio_s: Seconds of audio, as played.
         n_stopping: Ranks that were asked to stop.
         gradient_norm: Before clipping.
+        parts: Sums of the losses that the objective tells apart, by name.
     """
 
     joint: float
-    attention: float
-    ctc: float
     n_tokens: float
     n_correct: float
     audio_s: float
     n_stopping: float
     gradient_norm: float
+    parts: dict[str, float]
 
 
 class Learner:
@@ -72,12 +68,14 @@ class Learner:
 
     Args:
         model: On its device.
+        objective: What its task trains on.
         settings: How to learn.
         ranks: Who shares the work; each has the same model.
     """
 
-    def __init__(self, model: AsrModel, settings: LearnerSettings, ranks: Ranks) -> None:
+    def __init__(self, model: AsrModel, objective: Objective, settings: LearnerSettings, ranks: Ranks) -> None:
         self.model = model
+        self.objective = objective
         self.settings = settings
         self.ranks = ranks
         self.device = next(model.parameters()).device
@@ -110,16 +108,16 @@ class Learner:
                 number, settings.n_steps, settings.warmup_steps, settings.peak_lr, settings.final_lr_share
             )
         self.optimizer.zero_grad()
-        totals = torch.zeros(7, dtype=torch.float64)
+        totals = torch.tensor([float(stopping())] + [0.0] * (4 + len(self.objective.parts)), dtype=torch.float64)
         for micro, batch in enumerate(batches):
-            totals[:6] += self.gradients(number, batch, augmentation, micro, is_last=micro == len(batches) - 1)
-        totals[6] = float(stopping())
-        sums: list[float] = self.ranks.sum(totals).tolist()
-        norm = self._scale_and_clip(n_tokens=sums[3])
+            totals[1:] += self.gradients(number, batch, augmentation, micro, is_last=micro == len(batches) - 1)
+        n_stopping, joint, n_tokens, n_correct, audio_s, *parts = self.ranks.sum(totals).tolist()
+        norm = self._scale_and_clip(n_tokens)
         if math.isfinite(norm):
             self.optimizer.step()
             self._follow(number)
-        return Step._make([*sums, norm])
+        named = dict(zip(self.objective.parts, parts, strict=True))
+        return Step(joint, n_tokens, n_correct, audio_s, n_stopping, norm, named)
 
     def gradients(
         self, number: int, batch: Batch, augmentation: Augmentation, micro: int = 0, is_last: bool = True
@@ -127,7 +125,7 @@ class Learner:
         """Forward and backward on one micro-batch; ranks add up their gradients in the last one's backward.
 
         Returns:
-            (6,) float64 on the CPU: the first six fields of `Step`, of this micro-batch.
+            float64 on the CPU, of this micro-batch: joint, n_tokens, n_correct, audio_s and the parts, as in `Step`.
         """
         settings = self.settings
         torch.manual_seed(draw_key(settings.seed, number, "dropout", self.ranks.rank, micro))
@@ -138,23 +136,24 @@ class Learner:
             sums, audio_s = self._losses(number, batch, augmentation)
             self.ranks.at(number, "adding up", batch.ids)
             (sums.joint * float(batch.counts)).backward()
-        found = torch.stack([value.detach().double().cpu() for value in (*sums, audio_s)])
-        return found * float(batch.counts)
+        parts = [sums.parts[name] for name in self.objective.parts]
+        told = (sums.joint, sums.n_tokens, sums.n_correct, audio_s, *parts)
+        return torch.stack([value.detach().double().cpu() for value in told]) * float(batch.counts)
 
     def _losses(self, number: int, batch: Batch, augmentation: Augmentation) -> tuple[LossSums, Tensor]:
-        settings = self.settings
         samples, sample_lens = augmentation.on_samples(
             batch.samples, batch.sample_lens, batch.speeds, batch.keys, batch.noise
         )
         features, frame_lens = self.model.features(samples, sample_lens)
         features = augmentation.on_features(features, frame_lens, batch.keys)
-        sampling = sampling_probability(number, settings.n_steps, settings.scheduled_sampling)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-            outputs = self._forward(features, frame_lens, history_of(batch.tokens, settings.sos), sampling)
-        sums = joint_loss(
-            outputs, batch.tokens, batch.token_lens, settings.eos, settings.ctc_weight, settings.label_smoothing
-        )
+        run_share = number / self.settings.n_steps
+        sums = self.objective(self._ask, features, frame_lens, batch.tokens, batch.token_lens, run_share)
         return sums, sample_lens.sum().double() / RATE_HZ
+
+    def _ask(self, *given: Any) -> Any:
+        """The model's answer, in the precision of training; losses are in float32."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
+            return self._forward(*given)
 
     def _adding_up(self, is_last: bool) -> Any:
         """Ranks exchange gradients once per step."""

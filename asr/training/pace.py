@@ -1,6 +1,7 @@
 """Running figures of a training run: losses, speed, and how long it waits for data."""
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from asr.dataset.batches import Batch
@@ -23,7 +24,7 @@ class Pace:
     def restart(self) -> None:
         """Forgets what was; the clock starts now."""
         self._start = time.perf_counter()
-        self._sums = dict.fromkeys(Step._fields, 0.0)
+        self._sums: Counter[str] = Counter()
         self._wait_s = 0.0
         self._n_steps = 0
 
@@ -41,8 +42,9 @@ class Pace:
     def add(self, step: Step) -> None:
         """Takes note of a step."""
         self._n_steps += 1
-        for name, value in step._asdict().items():
-            self._sums[name] += value
+        figures = step._asdict() | {f"loss_{name}": value for name, value in step.parts.items()}
+        del figures["parts"]
+        self._sums.update(figures)
         now = self._means()
         self.status = (
             f"loss {now['loss']:.3f}  accuracy {now['accuracy']:.3f}  {now['audio_s_per_s']:.0f} s audio/s, "
@@ -61,8 +63,7 @@ class Pace:
         audio_s_per_s = sums["audio_s"] / elapsed_s
         return {
             "loss": sums["joint"] / n_tokens,
-            "loss_attention": sums["attention"] / n_tokens,
-            "loss_ctc": sums["ctc"] / n_tokens,
+            **{name: total / n_tokens for name, total in sums.items() if name.startswith("loss_")},
             "accuracy": sums["n_correct"] / n_tokens,
             "gradient_norm": sums["gradient_norm"] / max(self._n_steps, 1),
             "audio_s_per_s": audio_s_per_s,

@@ -11,6 +11,6 @@ def learning_rate(step: int, n_steps: int, warmup_steps: int, peak_lr: float, fi
     return peak_lr * (final_lr_share + (1.0 - final_lr_share) * 0.5 * (1.0 + math.cos(math.pi * progress)))
 
 
-def sampling_probability(step: int, n_steps: int, final: float) -> float:
+def sampling_probability(run_share: float, final: float) -> float:
     """Scheduled sampling (Bengio et al. 2015): none in the first quarter of a run, then a line to `final` at half."""
-    return final * min(1.0, max(0.0, 4.0 * step / n_steps - 1.0))
+    return final * min(1.0, max(0.0, 4.0 * run_share - 1.0))

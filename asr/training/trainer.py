@@ -19,6 +19,7 @@ from asr.training.checkpoint import latest_checkpoint, prune, write_directory, w
 from asr.training.floor import Floor
 from asr.training.learner import Learner, LearnerSettings, Step
 from asr.training.log import RunLog
+from asr.training.objectives import Objective
 from asr.training.pace import Pace
 from asr.training.stopping import stop_signals
 from asr.training.tensors import load_tensors, save_tensors
@@ -71,6 +72,7 @@ class Trainer:
 
     Args:
         model: On its device.
+        objective: What its task trains on.
         augmentation_at: What varies the utterances of a step.
         learner_settings: How a step is taken.
         settings: When to look and what to keep.
@@ -84,6 +86,7 @@ class Trainer:
     def __init__(
         self,
         model: AsrModel,
+        objective: Objective,
         augmentation_at: Callable[[int], Augmentation],
         learner_settings: LearnerSettings,
         settings: TrainerSettings,
@@ -100,7 +103,7 @@ class Trainer:
         self.validate = validate
         self.data = data
         self.ranks = ranks
-        self.learner = Learner(model, learner_settings, ranks)
+        self.learner = Learner(model, objective, learner_settings, ranks)
         self.best = BestModels(folder, model_files, settings.average_best, settings.n_steps, ranks.is_first)
         self.step = 0
         self.skipped: list[int] = []

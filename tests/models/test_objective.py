@@ -30,7 +30,20 @@ def test_joint_loss_is_a_sum_over_utterances() -> None:
     ]
     assert whole.n_tokens == sum(part.n_tokens for part in parts) == 12
     torch.testing.assert_close(whole.joint, torch.stack([part.joint for part in parts]).sum(), atol=1e-3, rtol=1e-5)
-    torch.testing.assert_close(whole.joint, 0.3 * whole.ctc + 0.7 * whole.attention)
+    torch.testing.assert_close(whole.joint, 0.3 * whole.parts["ctc"] + 0.7 * whole.parts["attention"])
+
+
+def test_a_model_without_ctc_head_is_judged_by_its_speller_alone() -> None:
+    torch.manual_seed(0)
+    model = AsrModel(LogMel(n_mels=8), PyramidListener(8, 6, 1, 0.0), _small_speller(), n_tokens=9, has_ctc=False)
+    tokens, token_lens = torch.randint(4, 9, (2, 4)), torch.tensor([4, 2])
+    outputs = model(torch.randn(2, 40, 8), torch.tensor([40, 33]), history_of(tokens, 2))
+    found = joint_loss(outputs, tokens, token_lens, 3, 0.0, 0.1)
+    found.joint.backward()
+    assert outputs.ctc_log_probs is None
+    assert found.parts.keys() == {"attention"}
+    torch.testing.assert_close(found.joint.detach(), found.parts["attention"])
+    assert all(weights.grad is not None for weights in model.parameters()), "ranks would wait for those without one"
 
 
 def test_attention_loss_is_smoothed_cross_entropy() -> None:
@@ -48,7 +61,7 @@ def test_attention_loss_is_smoothed_cross_entropy() -> None:
     expected = sum(-0.8 * log_probs[u, token] - 0.2 * log_probs[u].mean() for u, token in enumerate([4, 1, 3]))
     torch.testing.assert_close(found.joint, expected)
     oracle = F.ctc_loss(ctc.transpose(0, 1), torch.tensor([[4, 1]]), [6], [2], reduction="sum")
-    torch.testing.assert_close(found.ctc, oracle)
+    torch.testing.assert_close(found.parts["ctc"], oracle)
 
 
 def _small_speller() -> LstmSpeller:

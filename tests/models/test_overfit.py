@@ -15,7 +15,7 @@ import yaml
 from tones import speak
 
 from asr.audio.augment import Augmentation
-from asr.build import build_learner_settings, build_model
+from asr.build import build_learner_settings, build_model, build_objective
 from asr.dataset.batches import Batch, pad
 from asr.models.asr_model import AsrModel
 from asr.ranks.group import Ranks
@@ -58,7 +58,7 @@ def test_four_utterances_are_learnt_by_heart(kind: str, tmp_path: Path) -> None:
     recipe = load_recipe(recipe_file)
     tokenizer = Tokenizer.train(TEXTS, "char")
     model = build_model(recipe, tokenizer.n_tokens)
-    learner = Learner(model, build_learner_settings(recipe, tokenizer), Ranks())
+    learner = Learner(model, build_objective(recipe), build_learner_settings(recipe), Ranks())
     batch, wers = make_batch(tokenizer), []
     for number in range(N_STEPS):
         learner.step(number, [batch], Augmentation())

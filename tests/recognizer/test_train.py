@@ -20,7 +20,7 @@ from asr.recipe.load import RecipeError, load_recipe
 from asr.recognizer.evaluate import evaluate
 from asr.recognizer.inspect import inspect
 from asr.recognizer.train import train_recipe
-from asr.training import learner as learner_room
+from asr.training import objectives as objectives_room
 from asr.training import trainer as trainer_room
 from asr.training.checkpoint import CheckpointError
 from asr.training.learner import Learner
@@ -154,7 +154,7 @@ def test_a_gradient_that_is_not_finite_is_kept_and_skipped(
     manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = load_recipe(write_recipe(tmp_path / "r.yaml", manifest))
-    whole, bad_steps = learner_room.joint_loss, {3, 4}
+    whole, bad_steps = objectives_room.joint_loss, {3, 4}
     running: list[Trainer] = []
     start = Trainer.run
 
@@ -168,7 +168,7 @@ def test_a_gradient_that_is_not_finite_is_kept_and_skipped(
         return sums._replace(joint=sums.joint * float("nan")) if bad else sums
 
     monkeypatch.setattr(Trainer, "run", run)
-    monkeypatch.setattr(learner_room, "joint_loss", broken)
+    monkeypatch.setattr(objectives_room, "joint_loss", broken)
     train_recipe(recipe, tmp_path / "run")
     log = (tmp_path / "run" / "train.log").read_text()
     assert re.search(r"step 3: the gradient is nan on s-\d.* and skipped", log)
@@ -186,7 +186,7 @@ def test_what_does_not_fit_is_named_before_the_first_step(
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("the device is full")
 
-    monkeypatch.setattr(learner_room, "joint_loss", full)
+    monkeypatch.setattr(objectives_room, "joint_loss", full)
     with pytest.raises(TrainingError, match=r"out of memory on \d utterances .*s-6.*data\.batch_s"):
         train_recipe(load_recipe(write_recipe(tmp_path / "r.yaml", manifest)), tmp_path / "run")
 

@@ -17,6 +17,7 @@ from asr.models.listeners.conv_blstm import ConvBlstmListener
 from asr.models.spellers.lstm import LstmSpeller
 from asr.ranks.group import Ranks, join_ranks
 from asr.training.learner import Learner, LearnerSettings
+from asr.training.objectives import SpellingObjective
 
 STEPS = (5, 3, 1)  # utterances
 SETTINGS = {
@@ -29,12 +30,8 @@ SETTINGS = {
     "clip_norm": 1.0,
     "precision": "fp32",
     "ema_decay": None,
-    "ctc_weight": 0.3,
-    "label_smoothing": 0.1,
-    "scheduled_sampling": 0.0,
-    "sos": 2,
-    "eos": 3,
 }
+OBJECTIVE = SpellingObjective(ctc_weight=0.3, label_smoothing=0.1, scheduled_sampling=0.0, sos=2, eos=3)
 
 
 class Plain:
@@ -83,13 +80,14 @@ def deal(numbers: list[int], ranks: Ranks, n_micro: int) -> list[Batch]:
 def learn(ranks: Ranks, n_micro: int) -> dict[str, list[float]]:
     """Three steps; losses, norms and all weights."""
     model = make_model(seed=ranks.rank)  # the first rank's weights must win
-    learner = Learner(model, LearnerSettings(**SETTINGS), ranks)
+    learner = Learner(model, OBJECTIVE, LearnerSettings(**SETTINGS), ranks)
     steps = []
     for number, n_utterances in enumerate(STEPS):
         numbers = list(range(10 * number, 10 * number + n_utterances))
         steps.append(learner.step(number, deal(numbers, ranks, n_micro), Plain()))
     weights = torch.cat([each.detach().flatten() for each in model.parameters()])
-    return {"losses": [value for step in steps for value in step], "weights": weights.tolist()}
+    losses = [value for step in steps for value in (*step[:-1], *step.parts.values())]
+    return {"losses": losses, "weights": weights.tolist()}
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from launch import launch
-from learning import SETTINGS, Plain, learn, make_batch, make_model
+from learning import OBJECTIVE, SETTINGS, Plain, learn, make_batch, make_model
 
 from asr.ranks.group import Ranks
 from asr.training.learner import Learner, LearnerSettings
@@ -45,7 +45,7 @@ def test_micro_batches_take_the_step_of_one(alone, n_micro):
 
 
 def test_a_gradient_that_is_not_finite_changes_nothing():
-    learner = Learner(make_model(), LearnerSettings(**SETTINGS), Ranks())
+    learner = Learner(make_model(), OBJECTIVE, LearnerSettings(**SETTINGS), Ranks())
     batch = make_batch([1, 2])
     broken = replace(batch, samples=batch.samples.where(batch.samples.abs() < 0.05, 1e200))
     before = [weights.detach().clone() for weights in learner.model.parameters()]
@@ -57,14 +57,14 @@ def test_a_gradient_that_is_not_finite_changes_nothing():
 
 def test_a_long_gradient_is_cut_and_a_short_one_is_not():
     for clip_norm in (1e-3, 1e3):
-        learner = Learner(make_model(), LearnerSettings(**SETTINGS | {"clip_norm": clip_norm}), Ranks())
+        learner = Learner(make_model(), OBJECTIVE, LearnerSettings(**SETTINGS | {"clip_norm": clip_norm}), Ranks())
         step = learner.step(0, [make_batch([1, 2, 3])], Plain())
         applied = torch.cat([weights.grad.flatten() for weights in learner.model.parameters()]).norm()
         assert applied == pytest.approx(min(clip_norm, step.gradient_norm), rel=1e-2)
 
 
 def test_the_mean_of_the_weights_follows_them_and_is_used_inside_only():
-    learner = Learner(make_model(), LearnerSettings(**SETTINGS | {"ema_decay": 0.5}), Ranks())
+    learner = Learner(make_model(), OBJECTIVE, LearnerSettings(**SETTINGS | {"ema_decay": 0.5}), Ranks())
     first = next(learner.model.parameters())
     mean = first.detach().clone()
     for number in range(4):
@@ -79,9 +79,9 @@ def test_the_mean_of_the_weights_follows_them_and_is_used_inside_only():
 
 
 def test_a_learner_goes_on_from_its_state_to_the_bit():
-    learner = Learner(make_model(), LearnerSettings(**SETTINGS | {"ema_decay": 0.9}), Ranks())
+    learner = Learner(make_model(), OBJECTIVE, LearnerSettings(**SETTINGS | {"ema_decay": 0.9}), Ranks())
     learner.step(0, [make_batch([1])], Plain())
-    other = Learner(make_model(), LearnerSettings(**SETTINGS | {"ema_decay": 0.9}), Ranks())
+    other = Learner(make_model(), OBJECTIVE, LearnerSettings(**SETTINGS | {"ema_decay": 0.9}), Ranks())
     other.model.load_state_dict(learner.model.state_dict())
     tensors, packed = learner.state()
     other.load_state({name: tensor.clone() for name, tensor in tensors.items()}, packed)
@@ -95,7 +95,9 @@ def test_a_learner_goes_on_from_its_state_to_the_bit():
 def test_bf16_stays_near_and_keeps_weights_in_float32():
     losses = {}
     for precision in ("fp32", "bf16"):
-        learner = Learner(make_model().float(), LearnerSettings(**SETTINGS | {"precision": precision}), Ranks())
+        learner = Learner(
+            make_model().float(), OBJECTIVE, LearnerSettings(**SETTINGS | {"precision": precision}), Ranks()
+        )
         batch = make_batch([1, 2, 3])
         losses[precision] = [learner.step(0, [replace(batch, samples=batch.samples.float())], Plain()) for _ in "ab"]
         assert all(weights.dtype == torch.float32 for weights in learner.model.parameters())
