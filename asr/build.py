@@ -22,6 +22,7 @@ from asr.models.listeners.vgg_blstm import VggBlstmListener
 from asr.models.spellers.interface import Speller
 from asr.models.spellers.lstm import LstmSpeller
 from asr.models.spellers.parallel_lstm import ParallelLstmSpeller
+from asr.models.spellers.transformer import TransformerSpeller
 from asr.ranks.group import local_rank
 from asr.recipe.model_section import ModelSection
 from asr.recipe.schema import AugmentSection, Recipe
@@ -41,7 +42,7 @@ class DeviceError(ValueError):
 
 LISTENERS = {"pyramid": PyramidListener, "conv_blstm": ConvBlstmListener, "vgg_blstm": VggBlstmListener}
 ATTENTIONS = {"additive": AdditiveAttention, "location": LocationAttention}
-SPELLERS: dict[str, Callable[..., Speller]] = {"lstm": LstmSpeller, "parallel_lstm": ParallelLstmSpeller}
+RECURRENT_SPELLERS: dict[str, Callable[..., Speller]] = {"lstm": LstmSpeller, "parallel_lstm": ParallelLstmSpeller}
 
 
 def build_model(recipe: Recipe, n_tokens: int) -> AsrModel:
@@ -61,11 +62,13 @@ def build_model(recipe: Recipe, n_tokens: int) -> AsrModel:
 
 def _build_speller(model: ModelSection, d_states: int, n_tokens: int) -> Speller:
     """Makes the speller of a model whose listener gives states of width `d_states`."""
+    if model.speller.kind == "transformer":
+        return TransformerSpeller(n_tokens, d_states, **_arguments(model.speller))
     assert model.attention  # the recipe's check
     attention = ATTENTIONS[model.attention.kind](
         d_query=model.speller.d_hidden, d_states=d_states, **_arguments(model.attention)
     )
-    return SPELLERS[model.speller.kind](attention, n_tokens, **_arguments(model.speller))
+    return RECURRENT_SPELLERS[model.speller.kind](attention, n_tokens, **_arguments(model.speller))
 
 
 def build_tokenizer(recipe: Recipe, utterances: Sequence[Utterance]) -> Tokenizer:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from asr.recipe.model_section import ModelSection
+from asr.recipe.model_section import WITH_OWN_ATTENTION, ModelSection
 from asr.recipe.section import Section, kind_of, sections_in
 
 # The network in which each kind is put in its place: of every other part this kind, else the first there is.
@@ -15,7 +15,7 @@ COMMON_SIZES = {
     "d_projection": 256,
     "d_attention": 256,
     "d_model": 256,
-    "d_feedforward": 1024,
+    "d_feed_forward": 1024,
     "d_embedding": 128,
     "n_heads": 4,
 }
@@ -49,6 +49,8 @@ def all_kinds() -> list[Kind]:
     for part, section, model in _alternatives(ModelSection):
         name = kind_of(section)
         if name is not None:
+            if model["speller"]["kind"] in WITH_OWN_ATTENTION:
+                model = {field: values for field, values in model.items() if field != "attention"}
             found.setdefault((part, name), Kind(part, name, section, model))
     parts = list(dict.fromkeys(part for part, _ in found))
     return [kind for part in parts for kind in found.values() if kind.part == part]

@@ -12,6 +12,8 @@ from asr.recipe.section import Section
 
 Width = Annotated[int, Field(ge=1, le=16384)]
 Depth = Annotated[int, Field(ge=1, le=64)]
+# Kinds of speller that need no section attention: they bring their own.
+WITH_OWN_ATTENTION = ("transformer",)
 # Kinds of attention whose weights depend on query and keys alone.
 WITHOUT_A_PAST = ("additive",)
 Dropout = Annotated[float, Field(ge=0, lt=1)]
@@ -107,6 +109,25 @@ class ParallelLstmSpeller(Section):
     dropout: Dropout = Field(0.1, description="probability of dropping a value between layers in training")
 
 
+class TransformerSpeller(Section):
+    """Transformer decoder with layer normalisation before each part; it brings its own attention, in every layer."""
+
+    complexity: ClassVar[str] = "U² + U · S"
+    paper: ClassVar[str] = "Vaswani et al. 2017; Xiong et al. 2020"
+    kind: Literal["transformer"] = Field(description="which speller")
+    d_model: Width = Field(256, description="width of embeddings and layers, in units; even")
+    n_layers: Depth = Field(6, description="layers")
+    n_heads: Annotated[int, Field(ge=1, le=64)] = Field(4, description="heads of each attention; they divide d_model")
+    d_feed_forward: Width = Field(2048, description="width of the hidden layer after each attention, in units")
+    dropout: Dropout = Field(0.1, description="probability of dropping a value in and between layers in training")
+
+    @model_validator(mode="after")
+    def _heads_have_a_width(self) -> Self:
+        if self.d_model % 2 or self.d_model % self.n_heads:
+            raise ValueError(f"d_model = {self.d_model}: expected an even multiple of n_heads = {self.n_heads}")
+        return self
+
+
 class ModelSection(Section):
     """The network: a listener turns features into states, attention and a speller turn states into tokens."""
 
@@ -116,13 +137,20 @@ class ModelSection(Section):
     attention: AdditiveAttention | LocationAttention | None = Field(
         None, discriminator="kind", description="how a recurrent speller looks at the states"
     )
-    speller: LstmSpeller | ParallelLstmSpeller = Field(
+    speller: LstmSpeller | ParallelLstmSpeller | TransformerSpeller = Field(
         discriminator="kind", description="the decoder, from states to tokens"
     )
 
     @model_validator(mode="after")
     def _speller_can_use_the_attention(self) -> Self:
         speller = self.speller.kind
+        if speller in WITH_OWN_ATTENTION:
+            if self.attention is not None:
+                raise ValueError(
+                    f"attention.kind = {self.attention.kind}: expected no section, since a speller of kind {speller} "
+                    "brings its own attention; remove it, or set model.attention=null"
+                )
+            return self
         if self.attention is None:
             raise ValueError(f"attention: missing; a speller of kind {speller} needs one")
         if speller == "parallel_lstm" and self.attention.kind not in WITHOUT_A_PAST:

@@ -113,7 +113,7 @@ def _scorers(
     model: AsrModel, states: Tensor, state_lens: Tensor, settings: SearchSettings
 ) -> tuple[AttentionScorer, dict[str, Scorer], list[float]]:
     """The scorers of this search by name, attention first, and their weights."""
-    attention = AttentionScorer(model.speller, model.speller.memory(states, state_lens))
+    attention = AttentionScorer(model.speller, states, state_lens)
     scorers: dict[str, Scorer] = {"attention": attention, "length": LengthBonus()}
     weights = [1 - settings.ctc_weight, settings.length_bonus]
     if settings.ctc_weight > 0:

@@ -1,6 +1,6 @@
 """What a hypothesis is judged by. A scorer belongs to one search over one batch and follows its hypotheses."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -49,19 +49,19 @@ class AttentionScorer:
 
     Args:
         speller: Of any kind.
-        memory: Its view of the listener states: once per utterance, shared by all hypotheses.
+        states: (B, S, D) listener states; what the speller makes of them is made once and shared by all hypotheses.
+        state_lens: (B,) int64.
     """
 
-    def __init__(self, speller: Speller, memory: Any) -> None:
+    def __init__(self, speller: Speller, states: Tensor, state_lens: Tensor) -> None:
         self._speller = speller
-        self._memory = memory
+        self._memory = speller.memory(states, state_lens)
+        self._sos = torch.full_like(state_lens, Tokenizer.sos)
 
     def start(self, width: int) -> None:
         """See `Scorer.start`."""
-        n_utterances = self._memory.states.shape[0]
-        device = self._memory.states.device
         self._state = self._speller.start(self._memory, width)
-        self._last = torch.full((n_utterances, width), Tokenizer.sos, device=device)
+        self._last = self._sos[:, None].expand(-1, width)
 
     def propose(self, n_candidates: int) -> Tensor:
         """Takes the speller's step and names its best continuations.

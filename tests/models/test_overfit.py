@@ -47,6 +47,17 @@ KINDS: dict[str, dict[str, Any]] = {
         }
     },
     "location": {"attention": {"kind": "location", "d_attention": 24, "n_filters": 4, "filter_width": 9}},
+    "transformer": {
+        "attention": None,
+        "speller": {
+            "kind": "transformer",
+            "d_model": 32,
+            "n_layers": 2,
+            "n_heads": 2,
+            "d_feed_forward": 64,
+            "dropout": 0.0,
+        },
+    },
     "parallel_lstm": {"speller": {"kind": "parallel_lstm", "d_embedding": 16, "d_hidden": 32, "dropout": 0.0}},
 }
 

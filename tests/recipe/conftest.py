@@ -9,6 +9,7 @@ CHOICES = [
     ("{kind: char}", "{kind: pyramid}", "{kind: additive}", "{kind: lstm}"),
     ("{kind: unigram, vocab_size: 500}", "{kind: conv_blstm}", "{kind: location}", "{kind: lstm}"),
     ("{kind: bpe, vocab_size: 500}", "{kind: pyramid}", "{kind: additive}", "{kind: parallel_lstm}"),
+    ("{kind: char}", "{kind: conv_blstm}", "null", "{kind: transformer}"),
 ]
 
 

@@ -63,6 +63,9 @@ def test_overrides_are_yaml(recipe_file):
         ("model.listener=pyramid", 'model.listener = "pyramid": expected a section with keys'),
         ("model.listener.n_channels=3", "model.listener.n_channels: unknown key"),
         ("model.attention={kind: location, filter_width: 4}", "filter_width = 4: expected an odd number"),
+        ("model.speller={kind: transformer, d_model: 6}", "d_model = 6: expected an even multiple of n_heads = 4"),
+        ("model.speller={kind: transformer, d_model: 5, n_heads: 5}", "d_model = 5: expected an even multiple of"),
+        ("model.speller={kind: transformer}", "model.attention.kind = additive: expected no section"),
         ("model.attention=", "model.attention: missing; a speller of kind lstm needs one"),
         ("features=80", "features = 80: expected a section with keys"),
         ("features.hop_s=0.03", "features.hop_s = 0.03: expected at most window_s = 0.025"),
@@ -91,6 +94,11 @@ def test_a_speller_that_looks_from_everywhere_at_once_refuses_attention_with_a_p
     assert load_recipe(recipe_file, ["model.speller.kind=parallel_lstm"]).model.attention.kind == "additive"
     message = refusal(recipe_file, "model.speller.kind=parallel_lstm", "model.attention={kind: location}")
     assert "model.attention.kind = location: expected additive" in message
+
+
+def test_a_speller_with_its_own_attention_needs_no_section(recipe_file):
+    recipe = load_recipe(recipe_file, ["model.speller={kind: transformer, n_layers: 2}", "model.attention="])
+    assert recipe.model.attention is None
 
 
 def test_the_same_override_twice_is_refused(recipe_file):

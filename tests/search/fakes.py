@@ -39,7 +39,9 @@ class FakeSpeller:
     def start(self, memory: FakeMemory, width: int) -> FakeState:
         return FakeState(memory.seeds[:, None].expand(-1, width))
 
-    def step(self, tokens: Tensor, state: FakeState, memory: FakeMemory) -> tuple[Tensor, Tensor, FakeState]:
+    def step(
+        self, tokens: Tensor, state: FakeState, memory: FakeMemory, look: bool = False
+    ) -> tuple[Tensor, Tensor, FakeState]:
         assert tokens.shape == state.rows.shape
         rows = (state.rows * 31 + tokens * 17 + 5) % N_ROWS
         weights = torch.zeros(*rows.shape, 1, memory.states.shape[1])

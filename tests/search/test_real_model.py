@@ -12,6 +12,8 @@ from asr.models.attention.additive import AdditiveAttention, LocationAttention
 from asr.models.listeners.conv_blstm import ConvBlstmListener
 from asr.models.listeners.pyramid import PyramidListener
 from asr.models.spellers.lstm import LstmSpeller
+from asr.models.spellers.parallel_lstm import ParallelLstmSpeller
+from asr.models.spellers.transformer import TransformerSpeller
 from asr.search.beam import SearchSettings, beam_search
 from asr.search.greedy import ctc_greedy, greedy_search
 
@@ -19,12 +21,31 @@ N_TOKENS, N_MELS = 20, 16
 FRAME_LENS = [37, 90, 12, 150, 64, 8]
 
 
-def random_model(seed: int, *, location: bool) -> AsrModel:
+PARTS = {
+    "pyramid-additive-lstm": lambda: (
+        PyramidListener(N_MELS, 16, 2, 0.0),
+        LstmSpeller(AdditiveAttention(24, 32, 16), N_TOKENS, 12, 24, 2, 0.1),
+    ),
+    "conv-location-lstm": lambda: (
+        ConvBlstmListener(N_MELS, 4, 16, 2, 0.0),
+        LstmSpeller(LocationAttention(24, 32, 16, 4, 7), N_TOKENS, 12, 24, 2, 0.1),
+    ),
+    "pyramid-additive-parallel": lambda: (
+        PyramidListener(N_MELS, 16, 2, 0.0),
+        ParallelLstmSpeller(AdditiveAttention(24, 32, 16), N_TOKENS, 12, 24, 2, 0.1),
+    ),
+    "conv-transformer": lambda: (
+        ConvBlstmListener(N_MELS, 4, 16, 2, 0.0),
+        TransformerSpeller(N_TOKENS, 32, 24, 2, 4, 32, 0.1),
+    ),
+}
+
+
+def random_model(kind: str) -> AsrModel:
     """A model with opinions: its output layers are enlarged, so that scores are far apart."""
-    torch.manual_seed(seed)
-    listener = ConvBlstmListener(N_MELS, 4, 16, 2, 0.0) if location else PyramidListener(N_MELS, 16, 2, 0.0)
-    attention = LocationAttention(24, 32, 16, 4, 7) if location else AdditiveAttention(24, 32, 16)
-    model = AsrModel(LogMel(), listener, LstmSpeller(attention, N_TOKENS, 12, 24, 2, 0.1), N_TOKENS)
+    torch.manual_seed(7)
+    listener, speller = PARTS[kind]()
+    model = AsrModel(LogMel(), listener, speller, N_TOKENS)
     with torch.no_grad():
         model.speller.to_logits.weight *= 25
         model.ctc_head.weight *= 25
@@ -40,9 +61,9 @@ def encode(model: AsrModel, utterances: list[Tensor]) -> tuple[Tensor, Tensor]:
         return model.encode(batch, lens)
 
 
-@pytest.fixture(params=[False, True], ids=["pyramid-additive", "conv-location"])
+@pytest.fixture(params=PARTS)
 def model(request: pytest.FixtureRequest) -> AsrModel:
-    return random_model(7, location=request.param)
+    return random_model(request.param)
 
 
 @pytest.fixture

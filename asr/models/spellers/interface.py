@@ -38,16 +38,17 @@ class Speller(Protocol):
     def start(self, memory: Any, width: int) -> Any:
         """The state of `width` hypotheses per utterance before the first token."""
 
-    def step(self, tokens: Tensor, state: Any, memory: Any) -> tuple[Tensor, Tensor, Any]:
+    def step(self, tokens: Tensor, state: Any, memory: Any, look: bool = False) -> tuple[Tensor, Tensor | None, Any]:
         """Scores the next token of every hypothesis.
 
         Args:
             tokens: (B, W) int64 last tokens; `sos` at first.
             state: From `start` or the last step.
             memory: From `memory`.
+            look: Whether the weights are wanted even at a cost.
 
         Returns:
-            log_probs (B, W, V), weights (B, W, H, S), and the next state.
+            log_probs (B, W, V), weights (B, W, H, S) or None as in `Spelling`, and the next state.
         """
 
     def __call__(self, tokens: Tensor, memory: Any, sampling: float = 0.0, look: bool = False) -> Spelling:

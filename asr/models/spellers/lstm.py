@@ -87,8 +87,10 @@ class LstmSpeller(nn.Module):
         context = memory.states.new_zeros(n_utterances, width, self.attention.d_context)
         return LstmState(zeros, zeros, context, self.attention.start(memory, width))
 
-    def step(self, tokens: Tensor, state: LstmState, memory: Memory) -> tuple[Tensor, Tensor, LstmState]:
-        """See `Speller.step`."""
+    def step(
+        self, tokens: Tensor, state: LstmState, memory: Memory, look: bool = False
+    ) -> tuple[Tensor, Tensor, LstmState]:
+        """See `Speller.step`; the weights come at no cost here."""
         logits, weights, state = self._advance(tokens, state, memory)
         return logits.log_softmax(-1), weights, state
 

@@ -79,9 +79,9 @@ class ParallelLstmSpeller(nn.Module):
         return ParallelLstmState(zeros, zeros)
 
     def step(
-        self, tokens: Tensor, state: ParallelLstmState, memory: Memory
+        self, tokens: Tensor, state: ParallelLstmState, memory: Memory, look: bool = False
     ) -> tuple[Tensor, Tensor, ParallelLstmState]:
-        """See `Speller.step`."""
+        """See `Speller.step`; the weights come at no cost here."""
         hidden, cell = (each.flatten(0, 1).transpose(0, 1).contiguous() for each in (state.hidden, state.cell))
         inputs = self.dropout(self.embedding(tokens)).flatten(0, 1)[:, None]
         outputs, after = run_lstm(self.lstm, inputs, (hidden, cell))

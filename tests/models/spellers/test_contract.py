@@ -10,11 +10,15 @@ from asr.models.attention.additive import AdditiveAttention, LocationAttention
 from asr.models.masks import length_mask
 from asr.models.spellers.lstm import LstmSpeller
 from asr.models.spellers.parallel_lstm import ParallelLstmSpeller
+from asr.models.spellers.transformer import TransformerSpeller
 
 N_TOKENS, D_STATES = 11, 6
 LSTM = {"n_tokens": N_TOKENS, "d_embedding": 4, "d_hidden": 10, "n_layers": 2, "dropout": 0.1}
 SPELLERS = {
     "lstm": lambda: LstmSpeller(LocationAttention(10, D_STATES, 8, n_filters=3, filter_width=5), **LSTM),
+    "transformer": lambda: TransformerSpeller(
+        N_TOKENS, D_STATES, d_model=8, n_layers=2, n_heads=2, d_feed_forward=12, dropout=0.1
+    ),
     "parallel_lstm": lambda: ParallelLstmSpeller(AdditiveAttention(10, D_STATES, 8), **LSTM),
 }
 
@@ -32,7 +36,7 @@ def test_steps_equal_the_teacher_forced_pass(speller: Any) -> None:
     assert forced.weights.shape == (3, 5, len(speller.head_names), 7)
     state = speller.start(memory, 1)
     for u in range(5):
-        log_probs, weights, state = speller.step(tokens[:, u : u + 1], state, memory)
+        log_probs, weights, state = speller.step(tokens[:, u : u + 1], state, memory, look=True)
         torch.testing.assert_close(log_probs[:, 0], forced.logits[:, u].log_softmax(-1), atol=1e-5, rtol=0)
         torch.testing.assert_close(weights[:, 0], forced.weights[:, u], atol=1e-5, rtol=0)
 
@@ -55,7 +59,7 @@ def test_hypotheses_are_independent_and_follow_select(speller: Any) -> None:
         histories = torch.cat([histories, tokens[..., None]], -1)
         histories = torch.stack([rows[places] for rows, places in zip(histories, order, strict=True)])
     last = torch.randint(0, N_TOKENS, (2, 2))
-    log_probs, weights, _ = speller.step(last, state, memory)
+    log_probs, weights, _ = speller.step(last, state, memory, look=True)
     for b in range(2):
         alone = speller.memory(states[b : b + 1, : lens[b]], lens[b : b + 1])
         for w in range(2):
