@@ -1,7 +1,9 @@
 """Read any audio file as 16 kHz mono samples, and look at a file without trusting its header."""
 
+import io
 import os
 import re
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,7 +55,24 @@ class AudioScan:
     peak: float
 
 
-def read_audio(path: str | os.PathLike[str], *, start_s: float = 0.0, duration_s: float | None = None) -> Samples:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The bytes of a larger file, such as a tar, that are an audio file of their own.
+
+    Attributes:
+        offset: where they start, in bytes.
+        size: how many they are.
+        crc32: their CRC-32, as `zlib.crc32` has it.
+    """
+
+    offset: int
+    size: int
+    crc32: int
+
+
+def read_audio(
+    path: str | os.PathLike[str], *, start_s: float = 0.0, duration_s: float | None = None, part: Part | None = None
+) -> Samples:
     """Read a file, or a segment of it, as the samples that every model here expects.
 
     Takes any rate, channel count and format that libsndfile decodes (wav, flac, ogg, opus, mp3, sph, aiff, …).
@@ -64,32 +83,34 @@ def read_audio(path: str | os.PathLike[str], *, start_s: float = 0.0, duration_s
         path: an audio file.
         start_s: where the segment starts, in seconds.
         duration_s: length of the segment in seconds; None reads to the end.
+        part: the bytes of the file that are the audio; None for all of them.
 
     Returns:
         samples (N,), float32 in [-1, 1], 16 kHz, at least one.
 
     Raises:
         AudioError: the file is missing, broken, empty, longer than `MAX_DURATION_S`, holds NaN or infinity, or ends
-            before the segment does.
+            before the segment does; or a part is not there whole.
     """
+    name = name_of(path, part)
     if start_s < 0 or (duration_s is not None and duration_s <= 0):
         raise AudioError(
-            f"{path}: cannot read a segment of {duration_s} s from {start_s} s; start at 0 or later, read more than 0 s"
+            f"{name}: cannot read a segment of {duration_s} s from {start_s} s; start at 0 or later, read more than 0 s"
         )
-    with _open(path) as file:
+    with open_audio(path, part) as file:
         rate_hz = file.samplerate
         wanted = None if duration_s is None else max(1, round(duration_s * rate_hz))
-        _seek(file, path, round(start_s * rate_hz))
+        seek(file, name, round(start_s * rate_hz))
         resample = None if rate_hz == RATE_HZ else soxr.ResampleStream(rate_hz, RATE_HZ, 1, "float32", "HQ")
         pieces: list[Samples] = []
         n_read = 0
-        for block in _mono_blocks(file, path, wanted):
+        for block in _mono_blocks(file, name, wanted):
             n_read += len(block)
             pieces.append(block if resample is None else resample.resample_chunk(block))
         if resample is not None:
             pieces.append(resample.resample_chunk(np.zeros(0, np.float32), last=True))
-    _check_length(path, start_s, duration_s, n_read / rate_hz)
-    return _join(path, pieces)
+    _check_length(name, start_s, duration_s, n_read / rate_hz)
+    return _join(name, pieces)
 
 
 def scan_audio(path: str | os.PathLike[str]) -> AudioScan:
@@ -104,9 +125,9 @@ def scan_audio(path: str | os.PathLike[str]) -> AudioScan:
     Raises:
         AudioError: the file is missing, broken, longer than `MAX_DURATION_S`, or holds NaN or infinity.
     """
-    with _open(path) as file:
+    with open_audio(path) as file:
         n_read, lowest, highest = 0, np.inf, -np.inf
-        for block in _mono_blocks(file, path, None):
+        for block in _mono_blocks(file, str(path), None):
             n_read += len(block)
             lowest, highest = min(lowest, float(block.min())), max(highest, float(block.max()))
         peak = (highest - lowest) / 2 if n_read else 0.0
@@ -114,16 +135,53 @@ def scan_audio(path: str | os.PathLike[str]) -> AudioScan:
         return AudioScan(file.samplerate, file.channels, n_read / file.samplerate, header_s, peak)
 
 
-@contextmanager
-def _open(path: str | os.PathLike[str]) -> Iterator[sf.SoundFile]:
-    if not Path(path).is_file():
-        raise AudioError(f"{path}: no such audio file; check the path (a folder or an address is not read)")
+def name_of(path: str | os.PathLike[str], part: Part | None) -> str:
+    """What messages call a file, or a part of one."""
+    return f"{path}, {part.size} bytes from {part.offset}" if part else str(path)
+
+
+def read_part(path: str | os.PathLike[str], part: Part) -> bytes:
+    """Read the bytes of a part, and none before or after them.
+
+    Raises:
+        AudioError: the file cannot be read, ends before the part does, or holds other bytes.
+    """
     try:
-        with sf.SoundFile(path) as file:
+        with Path(path).open("rb") as file:
+            # Asked first, since reading takes memory for as much as is asked for, however little is there.
+            there = os.fstat(file.fileno()).st_size
+            if part.offset + part.size > there:
+                raise AudioError(
+                    f"{name_of(path, part)}: the file ends at {there}, it is cut short; copy it again from its source"
+                )
+            file.seek(part.offset)
+            content = file.read(part.size)
+    except OSError as error:
+        raise AudioError(f"{name_of(path, part)}: cannot read ({error.strerror}); check the path") from error
+    if zlib.crc32(content) != part.crc32:
+        raise AudioError(
+            f"{name_of(path, part)}: damaged, or of another manifest: CRC-32 {zlib.crc32(content)}, expected "
+            f"{part.crc32}; copy both again from their source"
+        )
+    return content
+
+
+@contextmanager
+def open_audio(path: str | os.PathLike[str], part: Part | None = None) -> Iterator[sf.SoundFile]:
+    """Open a file, or a part of one, for decoding.
+
+    Raises:
+        AudioError: the file is missing or broken, also where that turns out while it is decoded.
+    """
+    name = name_of(path, part)
+    if not Path(path).is_file():
+        raise AudioError(f"{name}: no such audio file; check the path (a folder or an address is not read)")
+    try:
+        with sf.SoundFile(io.BytesIO(read_part(path, part)) if part else path) as file:
             lowest_hz, highest_hz = _SOURCE_RATES_HZ
             if not lowest_hz <= file.samplerate <= highest_hz:
                 raise AudioError(
-                    f"{path}: the header says {file.samplerate} Hz, outside {lowest_hz}–{highest_hz} Hz; the file is "
+                    f"{name}: the header says {file.samplerate} Hz, outside {lowest_hz}–{highest_hz} Hz; the file is "
                     "broken, write it again from its source"
                 )
             yield file
@@ -132,7 +190,7 @@ def _open(path: str | os.PathLike[str]) -> Iterator[sf.SoundFile]:
             advice = "libsndfile does not read this format, convert the file to wav or flac"
         else:
             advice = "the file is broken or not audio, fetch it again or convert it to wav or flac"
-        raise AudioError(f"{path}: cannot decode ({error}); {advice}") from error
+        raise AudioError(f"{name}: cannot decode ({error}); {advice}") from error
 
 
 def _header_frames(file: sf.SoundFile) -> float:
@@ -149,23 +207,23 @@ def _header_frames(file: sf.SoundFile) -> float:
     return file.frames * claimed / there
 
 
-def _seek(file: sf.SoundFile, path: str | os.PathLike[str], frame: int) -> None:
+def seek(file: sf.SoundFile, name: str, frame: int) -> None:
     """Go to a frame, by reading up to it where the format cannot jump."""
     if frame == 0:
         return
     if file.seekable() and frame <= file.frames:
         file.seek(frame)
         return
-    for _ in _mono_blocks(file, path, frame):
+    for _ in _mono_blocks(file, name, frame):
         pass
 
 
-def _mono_blocks(file: sf.SoundFile, path: str | os.PathLike[str], n_wanted: int | None) -> Iterator[Samples]:
+def _mono_blocks(file: sf.SoundFile, name: str, n_wanted: int | None) -> Iterator[Samples]:
     """Decode up to n_wanted frames from here, as blocks (n,) of the channel average, never empty."""
     n_limit = int(MAX_DURATION_S * file.samplerate)
     n_left = n_limit + 1 if n_wanted is None else n_wanted
     if n_wanted is not None and n_wanted > n_limit:
-        raise AudioError(_too_long(path))
+        raise AudioError(_too_long(name))
     block_frames = max(1, _BLOCK_VALUES // file.channels)
     n_read = 0
     while n_left > 0:
@@ -174,31 +232,31 @@ def _mono_blocks(file: sf.SoundFile, path: str | os.PathLike[str], n_wanted: int
             return
         n_read, n_left = n_read + len(block), n_left - len(block)
         if n_read > n_limit:
-            raise AudioError(_too_long(path))
+            raise AudioError(_too_long(name))
         mono = block[:, 0] if file.channels == 1 else block.mean(axis=1, dtype=np.float32)
         if not np.isfinite(mono).all():
-            raise AudioError(f"{path}: holds samples that are NaN or infinite; write it again from its source")
+            raise AudioError(f"{name}: holds samples that are NaN or infinite; write it again from its source")
         yield np.ascontiguousarray(mono)
 
 
-def _too_long(path: str | os.PathLike[str]) -> str:
-    return f"{path}: more than {MAX_DURATION_S / 3600:g} h of audio at once; read it in segments or split it"
+def _too_long(name: str) -> str:
+    return f"{name}: more than {MAX_DURATION_S / 3600:g} h of audio at once; read it in segments or split it"
 
 
-def _check_length(path: str | os.PathLike[str], start_s: float, duration_s: float | None, read_s: float) -> None:
+def _check_length(name: str, start_s: float, duration_s: float | None, read_s: float) -> None:
     if read_s == 0:
         where = "no audio in it" if start_s == 0 else f"no audio after {start_s:g} s"
-        raise AudioError(f"{path}: {where}; fetch the file again or drop the utterance")
+        raise AudioError(f"{name}: {where}; fetch the file again or drop the utterance")
     if duration_s is not None and read_s < duration_s - LENGTH_TOLERANCE_S:
         raise AudioError(
-            f"{path}: ends {read_s:.3f} s after {start_s:g} s, but {duration_s:.3f} s are asked for; "
+            f"{name}: ends {read_s:.3f} s after {start_s:g} s, but {duration_s:.3f} s are asked for; "
             "the file is cut short or has changed, prepare its corpus again"
         )
 
 
-def _join(path: str | os.PathLike[str], pieces: list[Samples]) -> Samples:
+def _join(name: str, pieces: list[Samples]) -> Samples:
     samples = np.concatenate(pieces)
     if len(samples) == 0:
-        raise AudioError(f"{path}: too short to give one sample at {RATE_HZ} Hz; drop the utterance")
+        raise AudioError(f"{name}: too short to give one sample at {RATE_HZ} Hz; drop the utterance")
     np.clip(samples, -1.0, 1.0, out=samples)
     return samples

@@ -10,6 +10,7 @@ from asr.cli.evaluate import evaluate
 from asr.cli.inspect import inspect
 from asr.cli.prepare import prepare
 from asr.cli.report import report
+from asr.cli.shard import shard
 from asr.cli.train import train
 from asr.cli.transcribe import transcribe
 
@@ -38,7 +39,7 @@ def _asr() -> None:
     """
 
 
-for _command in (prepare, train, transcribe, evaluate, inspect, report, doctor):
+for _command in (prepare, shard, train, transcribe, evaluate, inspect, report, doctor):
     app.command()(_command)
 
 

@@ -1,13 +1,23 @@
 """The manifest: one JSON line per utterance, the only form in which corpora reach training and scoring."""
 
+import codecs
 import json
 import math
 import os
 import tempfile
-from collections.abc import Iterable
-from dataclasses import dataclass
+from array import array
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from asr.audio.read import AudioError, Part, Samples, read_audio
+
+_MAX_BYTES = 1 << 62
 
 
 class ManifestError(ValueError):
@@ -27,6 +37,7 @@ class Utterance:
             never in prepared ones; or what stands under another key that the manifest was read for.
         speaker: name of the speaker.
         language: language code, e.g. "en".
+        part: the bytes of `audio` that are its audio file, where that is a tar (see `asr.corpora.shards`).
     """
 
     id: str
@@ -36,13 +47,37 @@ class Utterance:
     text: str
     speaker: str
     language: str
+    part: Part | None = None
+
+
+class Row(NamedTuple):
+    """A row of a manifest: where it starts in the file, its bytes without the line feed, and what they say."""
+
+    offset: int
+    content: bytes
+    utterance: Utterance
+
+
+def read_utterance(utterance: Utterance) -> Samples:
+    """Decode an utterance: samples (N,), float32 in [-1, 1], 16 kHz.
+
+    Raises:
+        AudioError: its audio is missing, broken, or shorter than the utterance; the message names both.
+    """
+    try:
+        return read_audio(
+            utterance.audio, start_s=utterance.start_s, duration_s=utterance.duration_s, part=utterance.part
+        )
+    except AudioError as error:
+        raise AudioError(f"{utterance.id}: {error}") from error
 
 
 def read_manifest(path: str | os.PathLike[str], target: str = "text") -> list[Utterance]:
     """Read a manifest whole and refuse it whole if any line is wrong.
 
-    Rows are objects with the keys id, audio, start, duration, text, speaker, language; further keys are ignored. A
-    relative `audio` is resolved against the manifest's folder. A byte-order mark, CRLF and blank lines are tolerated.
+    Rows are objects with the keys id, audio, start, duration, text, speaker, language, and, where the audio file is
+    part of a larger one, part: an object with offset, size and crc32. Further keys are ignored. A relative `audio` is
+    resolved against the manifest's folder. A byte-order mark, CRLF and blank lines are tolerated.
 
     Args:
         path: a JSONL file.
@@ -55,33 +90,87 @@ def read_manifest(path: str | os.PathLike[str], target: str = "text") -> list[Ut
         ManifestError: the file is missing or not UTF-8, or lines are faulty; all faults are listed.
     """
     path = Path(path)
+    with open_manifest(path) as file:
+        return [row.utterance for row in scan_rows(path, file, target)]
+
+
+def open_manifest(path: Path) -> BufferedReader:
+    """Open a manifest's file.
+
+    Raises:
+        ManifestError: it cannot be read.
+    """
     try:
-        content = path.read_bytes().decode("utf-8-sig")
+        return path.open("rb")
     except OSError as error:
         raise ManifestError(
             f"{path}: cannot read the manifest ({error.strerror}); make it with `asr prepare`"
         ) from error
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{path}: not UTF-8 text (byte {error.start}); save the manifest as UTF-8") from error
-    utterances: list[Utterance] = []
-    faults: list[str] = []
-    line_of: dict[str, int] = {}
+
+
+def scan_rows(path: Path, file: BinaryIO, target: str) -> Iterator[Row]:
+    """Go through a manifest row by row, holding one row and 16 bytes for each that went before.
+
+    Args:
+        path: for messages, and what relative audio is relative to.
+        file: the manifest at its start; seekable.
+        target: as in `read_manifest`.
+
+    Raises:
+        ManifestError: after the last row, if any was wrong; as `read_manifest`.
+    """
     folder = path.absolute().parent
-    for line, text in enumerate(content.split("\n"), start=1):
-        if not text.strip():
-            continue
+    faults: list[tuple[int, str]] = []
+    hashes, lines = array("q"), array("q")
+    for line, offset, content in _lines(path, file):
         try:
-            utterance = _parse_row(text, folder, target)
+            utterance = parse_row(content, folder, target)
         except (ValueError, OverflowError) as error:
-            faults.append(f"{path}:{line}: {error}")
+            faults.append((line, str(error)))
             continue
-        first = line_of.setdefault(utterance.id, line)
-        if first != line:
-            faults.append(f"{path}:{line}: duplicate id {utterance.id!r}, first on line {first}")
-        utterances.append(utterance)
+        hashes.append(hash(utterance.id))
+        lines.append(line)
+        yield Row(offset, content, utterance)
+    repeated = _repeated(np.array(hashes, np.int64))
+    if repeated:
+        faults += _duplicates(path, file, target, repeated)
     if faults:
-        raise ManifestError("\n".join(faults))
-    return utterances
+        raise ManifestError("\n".join(f"{path}:{line}: {fault}" for line, fault in sorted(faults)))
+
+
+def parse_row(content: bytes, folder: Path, target: str) -> Utterance:
+    """Read one line of a manifest.
+
+    Args:
+        content: the line, UTF-8.
+        folder: what a relative `audio` is relative to.
+        target: as in `read_manifest`.
+
+    Raises:
+        ValueError, OverflowError: what is wrong with it.
+    """
+    try:
+        row = json.loads(content.decode())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not JSON ({error})") from error
+    if not isinstance(row, dict):
+        raise ValueError(f"expected an object with id, audio, …, found {type(row).__name__}")
+    id_, audio, text, speaker, language = (_string(row, key) for key in ("id", "audio", target, "speaker", "language"))
+    for key, value in (("id", id_), ("audio", audio)):
+        if not value.strip():
+            raise ValueError(f"{key!r} is empty")
+    if "\0" in audio:
+        raise ValueError("'audio' holds a NUL character")
+    try:
+        f"{id_}{text}{speaker}{language}".encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"holds half of a surrogate pair, {error.object[error.start]!r}: no text") from error
+    start_s, duration_s = _seconds(row, "start"), _seconds(row, "duration")
+    if start_s < 0:
+        raise ValueError(f"'start' is {start_s}, expected 0 or more seconds")
+    if duration_s <= 0:
+        raise ValueError(f"'duration' is {duration_s}, expected more than 0 seconds")
+    return Utterance(id_, folder / audio, start_s, duration_s, text, speaker, language, _part(row))
 
 
 def write_manifest(path: str | os.PathLike[str], utterances: Iterable[Utterance]) -> None:
@@ -99,11 +188,22 @@ def write_manifest(path: str | os.PathLike[str], utterances: Iterable[Utterance]
     """
     path = Path(path)
     folder = path.absolute().parent
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{path.name}.", suffix=".part")
+    with whole_file(path) as file:
+        for utterance in utterances:
+            file.write(format_row(utterance, folder))
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Write a file that appears whole, flushed to the disk, or not at all.
+
+    Raises:
+        OSError: the folder cannot be written; what the file held before stays.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
-            for utterance in utterances:
-                file.write(_format_row(utterance, folder))
+            yield file
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
@@ -113,28 +213,66 @@ def write_manifest(path: str | os.PathLike[str], utterances: Iterable[Utterance]
         raise
 
 
-def _parse_row(text: str, folder: Path, target: str) -> Utterance:
+def format_row(utterance: Utterance, folder: Path) -> bytes:
+    """The line of an utterance in a manifest that lies in `folder`."""
+    audio = utterance.audio.absolute()
+    row: dict[str, Any] = {
+        "id": utterance.id,
+        "audio": audio.relative_to(folder).as_posix() if audio.is_relative_to(folder) else str(audio),
+        "start": utterance.start_s,
+        "duration": utterance.duration_s,
+        "text": utterance.text,
+        "speaker": utterance.speaker,
+        "language": utterance.language,
+    }
+    if utterance.part:
+        row["part"] = asdict(utterance.part)
+    return encode_row(row)
+
+
+def encode_row(row: dict[str, Any]) -> bytes:
+    """A line of a manifest, its line feed included."""
     try:
-        row = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"not JSON ({error})") from error
-    if not isinstance(row, dict):
-        raise ValueError(f"expected an object with id, audio, …, found {type(row).__name__}")
-    strings = {key: _string(row, key) for key in ("id", "audio", target, "speaker", "language")}
-    for key in ("id", "audio"):
-        if not strings[key].strip():
-            raise ValueError(f"{key!r} is empty")
-    if "\0" in strings["audio"]:
-        raise ValueError("'audio' holds a NUL character")
-    start_s, duration_s = _seconds(row, "start"), _seconds(row, "duration")
-    if start_s < 0:
-        raise ValueError(f"'start' is {start_s}, expected 0 or more seconds")
-    if duration_s <= 0:
-        raise ValueError(f"'duration' is {duration_s}, expected more than 0 seconds")
-    audio = folder / strings["audio"]
-    return Utterance(
-        strings["id"], audio, start_s, duration_s, strings[target], strings["speaker"], strings["language"]
-    )
+        return (json.dumps(row, ensure_ascii=False) + "\n").encode()
+    except UnicodeEncodeError:  # a file name that is not UTF-8: escape it, so that the manifest stays readable
+        return (json.dumps(row) + "\n").encode()
+
+
+def _lines(path: Path, file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
+    """Lines that are not blank: number from 1, first byte's place in the file, content."""
+    offset = 0
+    for line, content in enumerate(file, start=1):
+        start, offset = offset, offset + len(content)
+        if line == 1 and content.startswith(codecs.BOM_UTF8):
+            content, start = content.removeprefix(codecs.BOM_UTF8), len(codecs.BOM_UTF8)
+        try:
+            blank = not content.decode().strip()
+        except UnicodeDecodeError as error:
+            at = start + error.start
+            raise ManifestError(f"{path}: not UTF-8 text (byte {at}); save the manifest as UTF-8") from error
+        if not blank:
+            yield line, start, content.removesuffix(b"\n")
+
+
+def _repeated(hashes: np.ndarray) -> set[int]:
+    ordered = np.sort(hashes)
+    return set(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
+
+
+def _duplicates(path: Path, file: BinaryIO, target: str, hashes: set[int]) -> list[tuple[int, str]]:
+    """Looks once more at the rows whose ids have one of these hashes; two ids may share one."""
+    folder = path.absolute().parent
+    file.seek(0)
+    first: dict[str, int] = {}
+    faults = []
+    for line, _, content in _lines(path, file):
+        try:
+            id_ = parse_row(content, folder, target).id
+        except (ValueError, OverflowError):
+            continue
+        if hash(id_) in hashes and first.setdefault(id_, line) != line:
+            faults.append((line, f"duplicate id {id_!r}, first on line {first[id_]}"))
+    return faults
 
 
 def _string(row: dict[str, Any], key: str) -> str:
@@ -151,24 +289,19 @@ def _seconds(row: dict[str, Any], key: str) -> float:
     return float(value)
 
 
+def _part(row: dict[str, Any]) -> Part | None:
+    part = row.get("part")
+    if part is None:
+        return None
+    if not isinstance(part, dict) or part.keys() != {"offset", "size", "crc32"}:
+        raise ValueError(f"'part' is {part!r}, expected an object with offset, size and crc32")
+    for key, least, limit in (("offset", 0, _MAX_BYTES), ("size", 1, _MAX_BYTES), ("crc32", 0, 1 << 32)):
+        if type(part[key]) is not int or not least <= part[key] < limit:
+            raise ValueError(f"{key!r} of 'part' is {part[key]!r}, expected a whole number from {least}")
+    return Part(**part)
+
+
 def _value(row: dict[str, Any], key: str) -> Any:
     if key not in row:
         raise ValueError(f"missing key {key!r}; this row has {', '.join(map(repr, row))}")
     return row[key]
-
-
-def _format_row(utterance: Utterance, folder: Path) -> bytes:
-    audio = utterance.audio.absolute()
-    row = {
-        "id": utterance.id,
-        "audio": audio.relative_to(folder).as_posix() if audio.is_relative_to(folder) else str(audio),
-        "start": utterance.start_s,
-        "duration": utterance.duration_s,
-        "text": utterance.text,
-        "speaker": utterance.speaker,
-        "language": utterance.language,
-    }
-    try:
-        return (json.dumps(row, ensure_ascii=False) + "\n").encode()
-    except UnicodeEncodeError:  # a file name that is not UTF-8: escape it, so that the manifest stays readable
-        return (json.dumps(row) + "\n").encode()

@@ -1,6 +1,6 @@
 """Prepare a corpus: from a folder as published to validated manifests, one per split."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from asr.corpora.fsdd import load_fsdd
 from asr.corpora.librispeech import load_librispeech
 from asr.corpora.ljspeech import load_ljspeech
 from asr.corpora.manifest import Utterance, write_manifest
-from asr.corpora.validate import Fault, validate
+from asr.corpora.validate import Fault, validate, write_faults
 
 Loader = Callable[[Path | None, Path, Progress], Splits]
 """Lists a corpus's candidates from (SOURCE, OUT, progress); may write audio below OUT/audio, calling progress."""
@@ -110,7 +110,7 @@ def prepare(
         faults.extend(broken)
         n_done += len(candidates)
     rejected = out / "rejected.tsv"
-    _write_faults(rejected, faults)
+    write_faults(rejected, faults)
     _refuse_broken(corpus, splits, utterances, rejected, max_rejected)
     summaries = [_write_split(out, split, rows, len(splits[split])) for split, rows in utterances.items()]
     return Preparation(tuple(summaries), rejected)
@@ -122,15 +122,6 @@ def _ignore(done: int, total: int) -> None:
 
 def _report_from(report: Progress, before: int, total: int, done: int, _: int) -> None:
     report(before + done, total)
-
-
-def _write_faults(path: Path, faults: Iterable[Fault]) -> None:
-    """Write the list of faults atomically; tabs and line ends inside a field become blanks."""
-    rows = [("id", "file", "reason")] + [(fault.id, str(fault.audio), fault.reason) for fault in faults]
-    lines = ["\t".join(" ".join(field.split()) for field in row) + "\n" for row in rows]
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_bytes("".join(lines).encode("utf-8", "backslashreplace"))
-    temporary.replace(path)
 
 
 def _refuse_broken(

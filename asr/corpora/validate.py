@@ -7,7 +7,7 @@ from pathlib import Path
 
 from asr.audio.read import AudioError, AudioScan, scan_audio
 from asr.corpora.candidate import Candidate, Progress
-from asr.corpora.manifest import Utterance
+from asr.corpora.manifest import Utterance, whole_file
 from asr.text.normalize import normalize
 
 MIN_DURATION_S = 0.1
@@ -70,6 +70,14 @@ def validate(candidates: Iterable[Candidate], language: str, progress: Progress)
                 utterances.append(row)
             progress(n_done, len(candidates))
     return utterances, faults
+
+
+def write_faults(path: Path, faults: Iterable[Fault]) -> None:
+    """Write the list of faults atomically; tabs and line ends inside a field become blanks."""
+    rows = [("id", "file", "reason")] + [(fault.id, str(fault.audio), fault.reason) for fault in faults]
+    lines = ["\t".join(" ".join(field.split()) for field in row) + "\n" for row in rows]
+    with whole_file(path) as file:
+        file.write("".join(lines).encode("utf-8", "backslashreplace"))
 
 
 def _scan(candidate: Candidate) -> AudioScan | AudioError | None:

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from asr.audio.augment import perturbed_lens
 from asr.audio.noise import NoiseFolder
-from asr.audio.read import read_audio
-from asr.corpora.manifest import Utterance
+from asr.corpora.manifest import Utterance, read_utterance
 from asr.dataset.plan import Planned
 from asr.text.tokenizer import Tokenizer
 
@@ -67,9 +66,7 @@ def collate(
         AudioError: A file cannot be read any more; the message names it.
     """
     chosen = [utterances[item.index] for item in planned]
-    samples = [
-        torch.from_numpy(read_audio(item.audio, start_s=item.start_s, duration_s=item.duration_s)) for item in chosen
-    ]
+    samples = [torch.from_numpy(read_utterance(item)) for item in chosen]
     tokens = [torch.tensor(tokenizer.encode(item.text), dtype=torch.int64) for item in chosen]
     padded_samples, sample_lens = pad(samples)
     padded_tokens, token_lens = pad(tokens)

@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from asr.audio.read import read_audio
-from asr.corpora.manifest import Utterance
+from asr.corpora.manifest import Utterance, read_utterance
 from asr.dataset.batches import pad
 from asr.dataset.plan import in_order
 from asr.models.asr_model import AsrModel
@@ -49,7 +48,7 @@ def listen(
     device = next(model.parameters()).device
     for indices in in_order(utterances, batch_s):
         chosen = [utterances[index] for index in indices]
-        samples, sample_lens = pad([read_audio(u.audio, start_s=u.start_s, duration_s=u.duration_s) for u in chosen])
+        samples, sample_lens = pad([read_utterance(utterance) for utterance in chosen])
         with torch.inference_mode():
             states, state_lens = model.encode(*model.features(samples.to(device), sample_lens.to(device)))
         yield indices, states, state_lens

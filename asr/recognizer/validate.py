@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from asr.audio.read import read_audio
-from asr.corpora.manifest import Utterance
+from asr.corpora.manifest import Utterance, read_utterance
 from asr.dataset.batches import pad
 from asr.models.asr_model import AsrModel
 from asr.models.objective import history_of, targets_of
@@ -113,6 +112,5 @@ class Validator:
         index = max(range(len(self.dev)), key=lambda i: self.dev[i].duration_s)
         shown = self.dev[index]
         path = self.pictures / f"step-{step:08d}.png"
-        samples = read_audio(shown.audio, start_s=shown.start_s, duration_s=shown.duration_s)
-        draw(self.model, self.tokenizer, samples, self.tokenizer.encode(shown.text), path)
+        draw(self.model, self.tokenizer, read_utterance(shown), self.tokenizer.encode(shown.text), path)
         return path

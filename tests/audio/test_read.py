@@ -1,4 +1,5 @@
 import wave
+import zlib
 from pathlib import Path
 
 import librosa
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asr.audio import read
-from asr.audio.read import RATE_HZ, AudioError, read_audio, scan_audio
+from asr.audio.read import RATE_HZ, AudioError, Part, read_audio, scan_audio
 
 
 def tone(frequency_hz: float, rate_hz: int, duration_s: float = 1.0) -> np.ndarray:
@@ -210,3 +211,38 @@ def test_mutated_files_give_samples_or_a_typed_error(
         assert samples.dtype == np.float32
         assert np.isfinite(samples).all()
         assert 0 < len(samples) <= 4 * len(content) * RATE_HZ / 1_000
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
+def test_a_part_of_a_file_reads_like_a_file_of_its_own(tmp_path: Path, suffix: str) -> None:
+    sf.write(tmp_path / f"a.{suffix}", tone(300, 44_100), 44_100)
+    content = (tmp_path / f"a.{suffix}").read_bytes()
+    (tmp_path / "large.tar").write_bytes(b"before" + content + b"behind")
+    part = Part(6, len(content), zlib.crc32(content))
+    for segment in ({}, {"start_s": 0.25, "duration_s": 0.5}):
+        own, within = (
+            read_audio(tmp_path / f"a.{suffix}", **segment),
+            read_audio(tmp_path / "large.tar", **segment, part=part),
+        )
+        np.testing.assert_array_equal(within, own)
+
+
+def test_a_part_that_is_not_there_whole_is_named_with_its_place(tmp_path: Path) -> None:
+    sf.write(tmp_path / "a.flac", tone(300, RATE_HZ), RATE_HZ)
+    content = (tmp_path / "a.flac").read_bytes()
+    part, path = Part(10, len(content), zlib.crc32(content)), tmp_path / "large.tar"
+    place = f"large.tar, {part.size} bytes from 10: "
+    path.write_bytes(bytes(10) + content[:-1])
+    with pytest.raises(AudioError, match=f"{place}the file ends at {part.size + 9}, it is cut short"):
+        read_audio(path, part=part)
+    path.write_bytes(bytes(10) + bytes([*content[:500], content[500] ^ 1, *content[501:]]))
+    with pytest.raises(AudioError, match=f"{place}damaged, or of another manifest: CRC-32"):
+        read_audio(path, part=part)
+    path.write_bytes(bytes(10) + content)
+    with pytest.raises(AudioError, match=f"{place}ends 1.000 s after 0 s, but 2.000 s are asked for"):
+        read_audio(path, duration_s=2.0, part=part)
+    with pytest.raises(AudioError, match="the file ends at"):
+        read_audio(path, part=Part(10, 1 << 60, 0))
+    path.unlink()
+    with pytest.raises(AudioError, match=f"{place}no such audio file"):
+        read_audio(path, part=part)

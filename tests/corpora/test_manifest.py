@@ -5,6 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from asr.audio.read import Part
 from asr.corpora.manifest import ManifestError, Utterance, read_manifest, write_manifest
 
 ROW = {"id": "a", "audio": "a.wav", "start": 0, "duration": 1.5, "text": "yes", "speaker": "s", "language": "en"}
@@ -25,6 +26,7 @@ def utterances(draw: st.DrawFn) -> list[Utterance]:
             text=draw(st.text()),
             speaker=draw(st.text()),
             language=draw(st.text()),
+            part=draw(st.none() | st.builds(Part, st.integers(0, 1 << 61), st.integers(1, 99), st.integers(0, 99))),
         )
         for id_ in ids
     ]
@@ -73,10 +75,17 @@ FAULTS = {
     json.dumps(ROW | {"start": -0.1}): "expected 0 or more",
     json.dumps(ROW | {"start": 10**400}): "too large",
     "[" * 100_000: "not JSON",
+    json.dumps(ROW | {"text": "\ud800"}): "half of a surrogate pair, '\\ud800'",
+    json.dumps(ROW | {"part": [0, 1, 2]}): "'part' is [0, 1, 2], expected an object with offset, size and crc32",
+    json.dumps(ROW | {"part": {"offset": 0, "size": 1}}): "expected an object with offset, size and crc32",
+    json.dumps(ROW | {"part": {"offset": -1, "size": 1, "crc32": 2}}): "'offset' of 'part' is -1, expected a whole",
+    json.dumps(ROW | {"part": {"offset": 0, "size": 0, "crc32": 2}}): "'size' of 'part' is 0, expected a whole number",
+    json.dumps(ROW | {"part": {"offset": 0, "size": 1.0, "crc32": 2}}): "'size' of 'part' is 1.0, expected",
+    json.dumps(ROW | {"part": {"offset": 0, "size": 1, "crc32": 1 << 32}}): "'crc32' of 'part' is 4294967296, expected",
 }
 
 
-@pytest.mark.parametrize(("line", "message"), FAULTS.items(), ids=[message[:20] for message in FAULTS.values()])
+@pytest.mark.parametrize(("line", "message"), FAULTS.items(), ids=[message[:40] for message in FAULTS.values()])
 def test_each_fault_is_named_with_its_line(tmp_path: Path, line: str, message: str) -> None:
     path = tmp_path / "m.jsonl"
     path.write_text(json.dumps(ROW | {"id": "first"}) + "\n" + line + "\n")

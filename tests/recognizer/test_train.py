@@ -16,6 +16,7 @@ from tones import write_corpus, write_recipe
 import asr
 from asr.corpora.manifest import read_manifest, write_manifest
 from asr.corpora.prepare import prepare
+from asr.corpora.shards import write_shards
 from asr.recipe.load import RecipeError, load_recipe
 from asr.recognizer.evaluate import evaluate
 from asr.recognizer.inspect import inspect
@@ -82,6 +83,13 @@ def test_decoding_processes_change_nothing(manifest: Path, tmp_path: Path) -> No
     train_recipe(load_recipe(path, ["data.n_workers=2"]), tmp_path / "two")
     none, two = hashes(tmp_path / "none"), hashes(tmp_path / "two")
     assert none == two
+
+
+def test_audio_in_shards_changes_nothing(manifest: Path, tmp_path: Path) -> None:
+    packed = write_shards(manifest, tmp_path / "shards", shard_bytes=100_000).manifest
+    train_recipe(load_recipe(write_recipe(tmp_path / "a.yaml", manifest, n_steps=4)), tmp_path / "files")
+    train_recipe(load_recipe(write_recipe(tmp_path / "b.yaml", packed, n_steps=4)), tmp_path / "tars")
+    assert hashes(tmp_path / "files") == hashes(tmp_path / "tars")
 
 
 def test_equal_runs_have_equal_bits(manifest: Path, tmp_path: Path) -> None:

@@ -50,6 +50,9 @@ class SpoiltFile:
     def __exit__(self, *_: object) -> None:
         self.file.close()
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
     def write(self, data: Any) -> int:
         half = len(data) // 2
         self.file.write(data[:half])
