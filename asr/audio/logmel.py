@@ -48,6 +48,11 @@ class LogMel(nn.Module):
         """Counts whole frames: (B,) int64 samples -> (B,) int64 frames, at least one."""
         return ((sample_lens - self.n_fft) // self.n_hop + 1).clamp(min=1)
 
+    def span_s(self, n_frames: int) -> tuple[float, float]:
+        """Says what stretch of audio n frames stand for, in seconds: each for one hop around its window's middle."""
+        start = (self.n_fft - self.n_hop) / 2
+        return start / RATE_HZ, (start + n_frames * self.n_hop) / RATE_HZ
+
     def forward(self, samples: Tensor, sample_lens: Tensor) -> tuple[Tensor, Tensor]:
         """Computes normalised features.
 

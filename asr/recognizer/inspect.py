@@ -1,47 +1,53 @@
-"""A picture of what the model heard and where it listened."""
+"""What the model heard and where it listened, as a picture or as numbers."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
-import torch
+from torch import Tensor
 
-from asr.audio.read import RATE_HZ, read_audio
-from asr.models.asr_model import AsrModel
-from asr.models.objective import history_of
-from asr.recognizer.picture import attention_picture
+from asr.audio.read import read_audio
+from asr.recognizer.pictures.maps import ALL, Map, View, maps_of
+from asr.recognizer.pictures.page import draw
 from asr.recognizer.recognizer import Recognizer
-from asr.text.tokenizer import Tokenizer
+from asr.recognizer.sight import Sight, look
 
 
-def inspect(recognizer: Recognizer, audio: Path, out: Path, *, text: str | None = None) -> None:
-    """Draws log-mel and attention over time, with the words.
+def inspect(recognizer: Recognizer, audio: Path, out: Path, *, text: str | None = None, view: View = ALL) -> None:
+    """Draws log-mel, words, CTC posteriors and attention on one axis of time.
 
     Args:
         recognizer: The model.
         audio: A recording.
-        out: The picture to write, PNG or SVG by its suffix.
+        out: The picture, its format by its suffix: .png, .svg or .pdf; or .npz, the same as arrays: the fields of
+            `Sight`, and `maps` (n, R, S) with their `titles`, which would be drawn.
         text: The words to follow; None takes what the model hears.
+        view: Whose attention.
 
     Raises:
         AudioError: The recording cannot be read.
+        SightError: The model has no such layer, head or self-attention.
+        ValueError: Another suffix.
     """
     samples = read_audio(audio)
-    if text is None:
-        tokens = list(recognizer.search(*recognizer.listen([samples]))[0].tokens)
+
+    def tokens_of(states: Tensor, state_lens: Tensor) -> list[int]:
+        if text is not None:
+            return recognizer.tokenizer.encode(text)
+        return list(recognizer.search(states, state_lens)[0].tokens)
+
+    sight = look(recognizer.model, recognizer.tokenizer, samples, tokens_of, view.of_listener or view.rollout)
+    maps = maps_of(sight, view)
+    if out.suffix.lower() == ".npz":
+        _write_numbers(out, sight, maps)
     else:
-        tokens = recognizer.tokenizer.encode(text)
-    draw(recognizer.model, recognizer.tokenizer, samples, tokens, out)
+        draw(out, sight, maps, f"{audio.name}, the words as {'heard' if text is None else 'told'}")
 
 
-def draw(model: AsrModel, tokenizer: Tokenizer, samples: np.ndarray, tokens: list[int], out: Path) -> None:
-    """Draws the attention of a teacher-forced pass over the tokens of one utterance; samples (N,) float32, 16 kHz."""
-    device = next(model.parameters()).device
-    with torch.inference_mode():
-        lens = torch.tensor([len(samples)], device=device)
-        features, frame_lens = model.features(torch.from_numpy(samples)[None].to(device), lens)
-        history = history_of(torch.tensor([tokens], dtype=torch.int64, device=device), tokenizer.sos)
-        weights = model(features, frame_lens, history, look=True).weights[0, : len(tokens)].mean(1)
+def _write_numbers(out: Path, sight: Sight, maps: list[Map]) -> None:
+    values = {field.name: getattr(sight, field.name) for field in fields(sight)}
+    arrays = {name: np.asarray(value) for name, value in values.items() if value is not None}
+    arrays |= {"maps": np.stack([shown.weights for shown in maps]), "titles": np.array([shown.title for shown in maps])}
     out.parent.mkdir(parents=True, exist_ok=True)
-    attention_picture(
-        out, features[0].cpu().numpy(), weights.cpu().numpy(), tokenizer.pieces(tokens), len(samples) / RATE_HZ
-    )
+    with out.open("wb") as file:  # given a name, numpy would put .npz behind .NPZ
+        np.savez_compressed(file, allow_pickle=False, **arrays)

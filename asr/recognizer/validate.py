@@ -16,7 +16,9 @@ from asr.models.asr_model import AsrModel
 from asr.models.objective import history_of, targets_of
 from asr.ranks.group import Ranks
 from asr.recognizer.decode import listen
-from asr.recognizer.inspect import draw
+from asr.recognizer.pictures.maps import ALL, maps_of
+from asr.recognizer.pictures.page import draw
+from asr.recognizer.sight import look
 from asr.scoring.alignment import Attended, alignment_health, attended
 from asr.scoring.corpus import score
 from asr.search.greedy import greedy_search
@@ -112,5 +114,6 @@ class Validator:
         index = max(range(len(self.dev)), key=lambda i: self.dev[i].duration_s)
         shown = self.dev[index]
         path = self.pictures / f"step-{step:08d}.png"
-        draw(self.model, self.tokenizer, read_utterance(shown), self.tokenizer.encode(shown.text), path)
+        sight = look(self.model, self.tokenizer, read_utterance(shown), lambda *_: self.tokenizer.encode(shown.text))
+        draw(path, sight, maps_of(sight, ALL), f"{shown.id}, step {step}")
         return path

@@ -33,6 +33,19 @@ def test_matches_librosa() -> None:
     )
 
 
+@pytest.mark.parametrize("click_s", [0.1, 0.5, 1.234])
+def test_frames_stand_for_the_time_they_hear(click_s: float) -> None:
+    samples = torch.zeros(1, 32000)
+    samples[0, round(click_s * 16000)] = 1.0
+    front_end = LogMel()
+    power = front_end.mel(samples)[0].sum(0)
+    start, end = front_end.span_s(len(power))
+    hop_s = (end - start) / len(power)
+    loudest = int(power.argmax())
+    assert hop_s == pytest.approx(0.01)
+    assert start + loudest * hop_s - 1e-4 <= click_s <= start + (loudest + 1) * hop_s + 1e-4
+
+
 @pytest.mark.parametrize("garbage", [float("nan"), 1.0])
 def test_features_depend_on_the_utterance_alone(garbage: float) -> None:
     lens = torch.tensor([16000, 9999, 700, 30])

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -5,7 +6,9 @@ import pytest
 
 from asr.recognizer import evaluate as evaluate_module
 from asr.recognizer import inspect as inspect_module
+from asr.recognizer.pictures.maps import View
 from asr.recognizer.recognizer import Recognizer
+from asr.recognizer.sight import SightError
 
 
 @pytest.fixture(autouse=True)
@@ -17,8 +20,8 @@ def calls(monkeypatch):
         made.append((recognizer, manifest, out))
         return SimpleNamespace(report="%WER 3.09 [ 1622 / 52576, 167 ins, 171 del, 1284 sub ]")
 
-    def inspect(recognizer, audio, out, *, text):
-        made.append((recognizer, audio, out, text))
+    def inspect(recognizer, audio, out, *, text, view):
+        made.append((recognizer, audio, out, text, view))
 
     def load(folder, *, device, search=()):
         return (folder, device, tuple(search))
@@ -50,7 +53,35 @@ def test_two_test_sets_of_one_name_are_usage(asr, calls, tmp_path):
 def test_a_picture_is_drawn(asr, calls):
     outcome = asr("inspect", "--model", "m", "a.wav", "--text", "three", "--out", "a.png")
     assert (outcome.status, outcome.out) == (0, "a.png\n")
-    assert calls == [((Path("m"), "auto", ()), Path("a.wav"), Path("a.png"), "three")]
+    assert calls == [((Path("m"), "auto", ()), Path("a.wav"), Path("a.png"), "three", View())]
+
+
+def test_any_layer_and_head_can_be_seen(asr, calls):
+    assert asr("inspect", "--model", "m", "a.wav", "-o", "a.svg", "--layer", 3, "--head", 2).status == 0
+    assert asr("inspect", "--model", "m", "a.wav", "-o", "a.svg", "--listener", "--rollout").status == 0
+    assert [call[-1] for call in calls] == [View(layer=3, head=2), View(of_listener=True, rollout=True)]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--out", "a.gif"], r"--out a\.gif: the suffix is '\.gif', expected one of \.png, \.svg, \.pdf, \.npz"),
+        (["--out", "a.png", "--layer", "0"], "--layer"),
+        (["--out", "a.png", "--rollout", "--head", "1"], "--rollout goes through all layers and heads"),
+    ],
+)
+def test_a_picture_that_cannot_be_is_usage(asr, calls, words, message):
+    outcome = asr("inspect", "--model", "m", "a.wav", *words)
+    assert outcome.status == 2 and re.search(message, outcome.err) and not calls
+
+
+def test_a_head_that_is_not_there_is_usage(asr, monkeypatch):
+    def inspect(*args, **options):
+        raise SightError("head 9: layer 2 has heads 1 to 4")
+
+    monkeypatch.setattr(inspect_module, "inspect", inspect)
+    outcome = asr("inspect", "--model", "m", "a.wav", "--out", "a.png", "--head", 9)
+    assert (outcome.status, outcome.err) == (2, "asr: head 9: layer 2 has heads 1 to 4\n")
 
 
 @pytest.mark.parametrize("words", [["evaluate", "a.jsonl"], ["evaluate", "--model", "m"], ["inspect", "--model", "m"]])

@@ -20,6 +20,8 @@ from asr.corpora.shards import write_shards
 from asr.recipe.load import RecipeError, load_recipe
 from asr.recognizer.evaluate import evaluate
 from asr.recognizer.inspect import inspect
+from asr.recognizer.pictures.maps import View
+from asr.recognizer.sight import SightError, look
 from asr.recognizer.train import train_recipe
 from asr.training import objectives as objectives_room
 from asr.training import trainer as trainer_room
@@ -256,13 +258,44 @@ def test_one_file_and_its_picture(trained: Path, manifest: Path, tmp_path: Path)
     inspect(recognizer, audio, tmp_path / "heard.png")
     inspect(recognizer, audio, tmp_path / "told.svg", text="bad cab")
     assert (tmp_path / "heard.png").stat().st_size > 10_000
-    assert "<svg" in (tmp_path / "told.svg").read_text()
+    assert "the words as told" in (tmp_path / "told.svg").read_text()
+
+
+def test_one_file_as_numbers(trained: Path, manifest: Path, tmp_path: Path) -> None:
+    import numpy as np
+
+    inspect(asr.Recognizer.load(trained), manifest.parent / "u2.wav", tmp_path / "new" / "heard.NPZ")
+    with np.load(tmp_path / "new" / "heard.NPZ", allow_pickle=False) as seen:
+        n_states = len(seen["posteriors"])
+        assert "".join(seen["pieces"]) == "▁bad▁cab</s>"
+        assert seen["attention"].shape == (1, 9, n_states) and seen["maps"].shape == (1, 9, n_states)
+        assert list(seen["heads"]) == list(seen["titles"]) == ["attention"]
+        np.testing.assert_allclose(seen["attention"].sum(-1), 1.0, atol=1e-5)
+        np.testing.assert_allclose(seen["posteriors"].sum(-1), 1.0, atol=1e-5)
+        assert seen["posteriors"].shape[1] == len(seen["vocabulary"])
+        start, end = seen["frames_s"]
+        assert (end - start) / len(seen["features"]) == pytest.approx(0.01)
+
+
+def test_a_listener_without_self_attention_says_so(trained: Path, manifest: Path, tmp_path: Path) -> None:
+    recognizer = asr.Recognizer.load(trained)
+    for view in (View(of_listener=True), View(rollout=True)):
+        with pytest.raises(SightError, match="has no self-attention: only the speller's attention can be seen"):
+            inspect(recognizer, manifest.parent / "u2.wav", tmp_path / "x.png", view=view)
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_each_validation_leaves_a_picture_of_the_longest_utterance(trained: Path) -> None:
+    names = sorted(path.name for path in (trained.parent / "attention").iterdir())
+    assert names == [f"step-{step:08d}.png" for step in (36, 80, 160, 240)]
 
 
 def test_a_moment_of_audio_is_no_crash(trained: Path) -> None:
     import numpy as np
 
-    assert asr.Recognizer.load(trained).transcribe(np.zeros(5, np.float32)).duration_s == 5 / 16000
+    recognizer = asr.Recognizer.load(trained)
+    assert recognizer.transcribe(np.zeros(5, np.float32)).duration_s == 5 / 16000
+    assert look(recognizer.model, recognizer.tokenizer, np.zeros(5, np.float32), lambda *_: []).duration_s == 0.1
 
 
 def test_a_damaged_model_is_refused(trained: Path, tmp_path: Path) -> None:
