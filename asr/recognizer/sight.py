@@ -31,7 +31,7 @@ class Sight:
         heads: Names of the speller's H heads, such as "layer 1 head 2".
         attention: (H, U + 1, S) where each looked for each token.
         vocabulary: Names of the V tokens.
-        posteriors: (S, V) of CTC; each row sums to one.
+        posteriors: (S, V) of CTC, each row sums to one; None for a model without a CTC head.
         listener: (L, H', S, S) self-attention of the listener, lowest layer first; None if it was not asked for.
     """
 
@@ -43,7 +43,7 @@ class Sight:
     heads: list[str]
     attention: np.ndarray
     vocabulary: list[str]
-    posteriors: np.ndarray
+    posteriors: np.ndarray | None = None
     listener: np.ndarray | None = None
 
 
@@ -88,7 +88,7 @@ def look(
         heads=list(model.speller.head_names),
         attention=_array(weights[0].transpose(0, 1)),
         vocabulary=tokenizer.pieces(range(tokenizer.n_tokens)),
-        posteriors=_array(model.ctc_log_probs(states)[0].exp()),
+        posteriors=_array(model.ctc_log_probs(states)[0].exp()) if model.ctc_head else None,
         listener=_listener_maps(model, features, frame_lens) if listener else None,
     )
 

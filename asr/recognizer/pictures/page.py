@@ -79,8 +79,9 @@ def draw(path: Path, sight: Sight, maps: Sequence[Map], title: str = "") -> None
 def _figure(sight: Sight, maps: Sequence[Map], words: Sequence[Word], layout: _Layout, title: str) -> Figure:
     figure, axes = _strips(sight, layout)
     draw_features(axes[0], sight)
-    draw_posteriors(axes[1], sight, layout.axis / sight.duration_s)
-    for place, shown in zip(axes[2:], maps, strict=True):
+    if sight.posteriors is not None:
+        draw_posteriors(axes[1], sight, sight.posteriors, layout.axis / sight.duration_s)
+    for place, shown in zip(axes[-len(maps) :], maps, strict=True):
         draw_map(place, shown, sight, words, layout.labels)
     draw_words(axes, words, layout.lines, 72 * _LINE)
     for place in axes:
@@ -100,8 +101,8 @@ def _note(words: Sequence[Word], layout: _Layout) -> str:
 
 def _all_text(sight: Sight, title: str) -> str:
     """All that may be written."""
-    certain = sight.posteriors.argmax(axis=1)
-    return "".join([title, *map(name_of, sight.pieces), *(name_of(sight.vocabulary[token]) for token in certain)])
+    spelt = [] if sight.posteriors is None else sight.posteriors.argmax(axis=1).tolist()
+    return "".join([title, *map(name_of, sight.pieces), *(name_of(sight.vocabulary[token]) for token in spelt)])
 
 
 def _lay_out(sight: Sight, maps: Sequence[Map], words: Sequence[Word]) -> _Layout:
@@ -119,8 +120,11 @@ def _lay_out(sight: Sight, maps: Sequence[Map], words: Sequence[Word]) -> _Layou
 def _strips(sight: Sight, layout: _Layout) -> tuple[Figure, list[Axes]]:
     """The axes from top to bottom, with one extent in seconds."""
     n_lines = 1 + max((line for line in layout.lines if line is not None), default=0)
-    heights = [_FEATURES, _POSTERIORS, *layout.maps]
-    gaps = [_TOP, 0.12 + n_lines * _LINE, *[_GAP] * len(layout.maps)]
+    words = 0.12 + n_lines * _LINE
+    if sight.posteriors is None:
+        heights, gaps = [_FEATURES, *layout.maps], [_TOP, words + _GAP, *[_GAP] * (len(layout.maps) - 1)]
+    else:
+        heights, gaps = [_FEATURES, _POSTERIORS, *layout.maps], [_TOP, words, *[_GAP] * len(layout.maps)]
     height = sum(heights) + sum(gaps) + _BOTTOM
     figure = Figure(figsize=(layout.width, height), dpi=110)
     axes: list[Axes] = []

@@ -30,39 +30,35 @@ def draw_features(axes: Axes, sight: Sight) -> None:
     axes.set_ylabel("mel band", color=INK, fontsize=8.5)
 
 
-def draw_posteriors(axes: Axes, sight: Sight, inches_per_s: float) -> None:
-    """Blank in grey; each token that CTC believes in as a curve, named where it is the likeliest and there is room."""
+def draw_posteriors(axes: Axes, sight: Sight, posteriors: np.ndarray, inches_per_s: float) -> None:
+    """CTC: blank in grey; each token that it believes in as a curve, and named where it is the likeliest."""
     start, end = sight.states_s
-    n_states = len(sight.posteriors)
-    times_s = start + (np.arange(n_states) + 0.5) * (end - start) / n_states
-    axes.plot(times_s, sight.posteriors[:, Tokenizer.blank], color=BLANK, linewidth=0.9)
-    seen = np.flatnonzero(sight.posteriors.max(axis=0) >= _SEEN)
-    tokens = [
-        int(token) for token in seen[np.argsort(sight.posteriors[:, seen].argmax(axis=0))] if token != Tokenizer.blank
-    ]
+    times_s = start + (np.arange(len(posteriors)) + 0.5) * (end - start) / len(posteriors)
+    axes.plot(times_s, posteriors[:, Tokenizer.blank], color=BLANK, linewidth=0.9)
+    seen = np.flatnonzero(posteriors.max(axis=0) >= _SEEN)
+    tokens = [int(token) for token in seen[np.argsort(posteriors[:, seen].argmax(axis=0))] if token != Tokenizer.blank]
     colours = {token: TOKENS[number % len(TOKENS)] for number, token in enumerate(tokens)}
     for token in tokens:
-        curve = sight.posteriors[:, token]
+        curve = posteriors[:, token]
         high = np.pad(curve >= _SEEN / 2, 1)
         rises = high[:-2] | high[1:-1] | high[2:]  # not along the bottom, where all would lie
         axes.plot(times_s, np.where(rises, curve, np.nan), color=colours[token], linewidth=1.1)
         axes.fill_between(times_s, curve, where=rises, color=colours[token], alpha=0.12, linewidth=0)
-    _name_tokens(axes, sight, times_s, colours, inches_per_s)
+    named = [(token, float(times_s[state])) for token, state in emissions_of(posteriors) if token in colours]
+    _name_tokens(
+        axes, [(name_of(sight.vocabulary[token]), at_s, colours[token]) for token, at_s in named], inches_per_s
+    )
     axes.set_yticks([0, 1])
     axes.set_ylabel("CTC", color=INK, fontsize=8.5)
 
 
-def _name_tokens(
-    axes: Axes, sight: Sight, times_s: np.ndarray, colours: Mapping[int, str], inches_per_s: float
-) -> None:
-    """Writes what CTC's best path spells above its curves, in two lines where one is too short."""
-    emissions = [(token, state) for token, state in emissions_of(sight.posteriors) if token in colours]
-    names = [name_of(sight.vocabulary[token]) for token, _ in emissions]
-    peaks_s = [float(times_s[state]) for _, state in emissions]
-    lines = in_lines(peaks_s, [_LETTER * n_columns(name) / inches_per_s for name in names], 2)
-    for (token, _), name, time_s, line in zip(emissions, names, peaks_s, lines, strict=True):
+def _name_tokens(axes: Axes, named: Sequence[tuple[str, float, str]], inches_per_s: float) -> None:
+    """Writes names, at times, in colours, above the curves; in two lines where one is too short."""
+    widths_s = [_LETTER * n_columns(name) / inches_per_s for name, _, _ in named]
+    lines = in_lines([at_s for _, at_s, _ in named], widths_s, 2)
+    for (name, at_s, colour), line in zip(named, lines, strict=True):
         if line is not None:
-            axes.text(time_s, 1.05 + 0.17 * line, name, color=colours[token], fontsize=7.5, ha="center", va="bottom")
+            axes.text(at_s, 1.05 + 0.17 * line, name, color=colour, fontsize=7.5, ha="center", va="bottom")
     axes.set_ylim(0, 1.2 + 0.17 * (1 in lines))
 
 

@@ -1,6 +1,7 @@
 """The picture: its formats, odd tokens, any number of them, and letters of other scripts."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,11 @@ def test_any_view(tmp_path: Path, view: View):
     svg = show(tmp_path / "x.svg", sight, view).decode()
     for shown in maps_of(sight, view):
         assert f">{shown.title}</text>" in svg
+
+
+def test_a_model_without_ctc_has_no_curve(tmp_path: Path):
+    assert ">CTC<" in show(tmp_path / "x.svg", sight_of(["▁one"])).decode()
+    assert ">CTC<" not in show(tmp_path / "x.svg", replace(sight_of(["▁one"]), posteriors=None)).decode()
 
 
 def test_broken_numbers_are_drawn(tmp_path: Path):
