@@ -15,7 +15,10 @@ from asr.audio.reverb import Reverb
 from asr.corpora.manifest import Utterance
 from asr.dataset.plan import BatchPlan, StagedPlan
 from asr.models.asr_model import AsrModel
-from asr.models.attention.additive import AdditiveAttention, LocationAttention
+from asr.models.attention.additive import AdditiveAttention, CoverageAttention, LocationAttention
+from asr.models.attention.dot import DotAttention, ScaledDotAttention
+from asr.models.attention.gmm import GmmAttention
+from asr.models.attention.monotonic import MochaAttention, MonotonicAttention
 from asr.models.listeners.conv_blstm import ConvBlstmListener
 from asr.models.listeners.pyramid import PyramidListener
 from asr.models.listeners.vgg_blstm import VggBlstmListener
@@ -41,7 +44,16 @@ class DeviceError(ValueError):
 
 
 LISTENERS = {"pyramid": PyramidListener, "conv_blstm": ConvBlstmListener, "vgg_blstm": VggBlstmListener}
-ATTENTIONS = {"additive": AdditiveAttention, "location": LocationAttention}
+ATTENTIONS = {
+    "dot": DotAttention,
+    "scaled_dot": ScaledDotAttention,
+    "additive": AdditiveAttention,
+    "location": LocationAttention,
+    "coverage": CoverageAttention,
+    "gmm": GmmAttention,
+    "monotonic": MonotonicAttention,
+    "mocha": MochaAttention,
+}
 RECURRENT_SPELLERS: dict[str, Callable[..., Speller]] = {"lstm": LstmSpeller, "parallel_lstm": ParallelLstmSpeller}
 
 

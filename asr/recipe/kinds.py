@@ -17,7 +17,6 @@ COMMON_SIZES = {
     "d_model": 256,
     "d_feed_forward": 1024,
     "d_embedding": 128,
-    "n_heads": 4,
 }
 
 

@@ -8,14 +8,13 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from asr.recipe.attention_section import WITHOUT_A_PAST, Attention
 from asr.recipe.section import Section
 
 Width = Annotated[int, Field(ge=1, le=16384)]
 Depth = Annotated[int, Field(ge=1, le=64)]
 # Kinds of speller that need no section attention: they bring their own.
 WITH_OWN_ATTENTION = ("transformer",)
-# Kinds of attention whose weights depend on query and keys alone.
-WITHOUT_A_PAST = ("additive",)
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -55,34 +54,6 @@ class VggBlstmListener(Section):
     d_projection: Width = Field(512, description="width of the states of each layer, in units")
     n_layers: Depth = Field(4, description="BLSTM layers above the convolutions")
     dropout: Dropout = Field(0.1, description="probability of dropping a value between layers in training")
-
-
-class AdditiveAttention(Section):
-    """Content-based attention (Bahdanau et al. 2015)."""
-
-    complexity: ClassVar[str] = "U · S"
-    paper: ClassVar[str] = "Bahdanau et al. 2015"
-    kind: Literal["additive"] = Field(description="which attention")
-    d_attention: Width = Field(256, description="width of keys and queries, in units")
-
-
-class LocationAttention(Section):
-    """Attention that also sees, through a convolution, where it looked one step before (Chorowski et al. 2015)."""
-
-    complexity: ClassVar[str] = "U · S"
-    paper: ClassVar[str] = "Chorowski et al. 2015"
-    kind: Literal["location"] = Field(description="which attention")
-    d_attention: Width = Field(256, description="width of keys and queries, in units")
-    n_filters: Width = Field(10, description="filters of the convolution over the last weights")
-    filter_width: Annotated[int, Field(ge=1, le=1001)] = Field(
-        101, description="width of those filters, in encoder states; odd, so that a filter has a middle"
-    )
-
-    @model_validator(mode="after")
-    def _filter_has_a_middle(self) -> Self:
-        if self.filter_width % 2 == 0:
-            raise ValueError(f"filter_width = {self.filter_width}: expected an odd number of states")
-        return self
 
 
 class LstmSpeller(Section):
@@ -134,7 +105,7 @@ class ModelSection(Section):
     listener: PyramidListener | ConvBlstmListener | VggBlstmListener = Field(
         discriminator="kind", description="the encoder, from features to states"
     )
-    attention: AdditiveAttention | LocationAttention | None = Field(
+    attention: Attention | None = Field(
         None, discriminator="kind", description="how a recurrent speller looks at the states"
     )
     speller: LstmSpeller | ParallelLstmSpeller | TransformerSpeller = Field(

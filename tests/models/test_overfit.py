@@ -58,6 +58,12 @@ KINDS: dict[str, dict[str, Any]] = {
             "dropout": 0.0,
         },
     },
+    "dot": {"attention": {"kind": "dot", "d_attention": 24, "n_heads": 2}},
+    "scaled_dot": {"attention": {"kind": "scaled_dot", "d_attention": 24}},
+    "coverage": {"attention": {"kind": "coverage", "d_attention": 24, "n_heads": 2}},
+    "gmm": {"attention": {"kind": "gmm", "d_attention": 24}},
+    "monotonic": {"attention": {"kind": "monotonic", "d_attention": 24}},
+    "mocha": {"attention": {"kind": "mocha", "d_attention": 24}},
     "parallel_lstm": {"speller": {"kind": "parallel_lstm", "d_embedding": 16, "d_hidden": 32, "dropout": 0.0}},
 }
 

@@ -66,6 +66,7 @@ def test_overrides_are_yaml(recipe_file):
         ("model.speller={kind: transformer, d_model: 6}", "d_model = 6: expected an even multiple of n_heads = 4"),
         ("model.speller={kind: transformer, d_model: 5, n_heads: 5}", "d_model = 5: expected an even multiple of"),
         ("model.speller={kind: transformer}", "model.attention.kind = additive: expected no section"),
+        ("model.attention={kind: dot, d_attention: 10, n_heads: 4}", "expected a multiple of n_heads = 4"),
         ("model.attention=", "model.attention: missing; a speller of kind lstm needs one"),
         ("features=80", "features = 80: expected a section with keys"),
         ("features.hop_s=0.03", "features.hop_s = 0.03: expected at most window_s = 0.025"),
@@ -93,7 +94,7 @@ def test_wrong_override_is_refused_in_words(recipe_file, override, words):
 def test_a_speller_that_looks_from_everywhere_at_once_refuses_attention_with_a_past(recipe_file):
     assert load_recipe(recipe_file, ["model.speller.kind=parallel_lstm"]).model.attention.kind == "additive"
     message = refusal(recipe_file, "model.speller.kind=parallel_lstm", "model.attention={kind: location}")
-    assert "model.attention.kind = location: expected additive" in message
+    assert "model.attention.kind = location: expected dot or scaled_dot or additive, since" in message
 
 
 def test_a_speller_with_its_own_attention_needs_no_section(recipe_file):

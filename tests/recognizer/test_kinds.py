@@ -31,9 +31,9 @@ def test_operations_are_two_per_weight_and_use():
     at_half = model.listener.convolutions[0].weight.numel() * n_frames // 2 * 40
     at_quarter = model.listener.convolutions[1].weight.numel() * n_states * 20
     blstms = [weights.numel() for name, weights in model.listener.layers.named_parameters() if "weight" in name]
-    per_state = sum(blstms) + model.ctc_head.weight.numel() + model.speller.attention.to_key.weight.numel()
+    per_state = sum(blstms) + model.ctc_head.weight.numel() + model.speller.attention.compare.to_key.weight.numel()
     cells = [weights.numel() for name, weights in model.speller.cells.named_parameters() if "weight" in name]
-    linear = [model.speller.to_readout, model.speller.to_logits, model.speller.attention.to_query]
+    linear = [model.speller.to_readout, model.speller.to_logits, model.speller.attention.compare.to_query]
     per_step = sum(cells) + sum(layer.weight.numel() for layer in linear) + n_states * (256 + 512)  # energies, context
     expected = 2 * (at_half + at_quarter + per_state * n_states + per_step * n_steps)
     assert kind_flop(model) * AUDIO_S == pytest.approx(expected, rel=0.02)  # the mel filters come on top

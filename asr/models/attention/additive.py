@@ -1,85 +1,145 @@
-"""Attention by comparison in a space of its own: additive, and additive that knows where it looked last."""
+"""Attention by comparison in a space of its own: additive, and additive that knows where it has looked."""
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from asr.models.attention.heads import SoftmaxAttention, at_least_float32
 from asr.models.attention.memory import Memory
-from asr.models.masks import length_mask
 
 
-class AdditiveAttention(nn.Module):
-    """Content-based attention (Bahdanau et al. 2015): e_s = v · tanh(W q + V h_s + b), softmax over the states.
+class AdditiveEnergies(nn.Module):
+    """Compares by a small network: e_s = v · tanh(W q + V h_s + b) (Bahdanau et al. 2015, appendix A.1.2).
 
     Args:
         d_query: Width of the query.
         d_states: Width D of the listener states.
-        d_attention: Width A of the space in which they are compared.
+        d_attention: Width A of the space in which they are compared, split among the heads.
+        n_heads: Heads H, each with a v of its own, K = A / H wide.
     """
 
-    def __init__(self, d_query: int, d_states: int, d_attention: int) -> None:
+    def __init__(self, d_query: int, d_states: int, d_attention: int, n_heads: int) -> None:
         super().__init__()
-        self.d_context = d_states
         self.to_key = nn.Linear(d_states, d_attention)
         self.to_query = nn.Linear(d_query, d_attention, bias=False)
-        self.to_energy = nn.Linear(d_attention, 1, bias=False)
+        d_head = d_attention // n_heads
+        self.v = nn.Parameter(torch.empty(n_heads, d_head).uniform_(-(d_head**-0.5), d_head**-0.5))
 
-    head_names = ["attention"]
-
-    def memory(self, states: Tensor, state_lens: Tensor) -> Memory:
-        """Projects the keys, once per utterance.
-
-        Args:
-            states: (B, S, D), finite in the padding.
-            state_lens: (B,) int64.
-        """
-        return Memory(states, self.to_key(states), length_mask(state_lens, states.shape[1]))
-
-    def start(self, memory: Memory, width: int) -> Tensor:
-        """The state before the first step: the last weights, (B, W, S), all zero."""
-        n_utterances, n_states = memory.mask.shape
-        return memory.states.new_zeros(n_utterances, width, n_states)
-
-    def forward(self, query: Tensor, state: Tensor, memory: Memory) -> tuple[Tensor, Tensor, Tensor]:
-        """Attends once.
+    def forward(self, query: Tensor, keys: Tensor, more: Tensor | None = None) -> Tensor:
+        """Compares.
 
         Args:
             query: (B, W, d_query).
-            state: (B, W, S) from `start` or the last call.
-            memory: From `memory`.
+            keys: (B, S, A), what `to_key` makes of the states.
+            more: (B, W, S, A) that joins the sum in the tanh.
 
         Returns:
-            context (B, W, D); weights (B, W, 1, S), zero on padding, rows sum to one; the next state (B, W, S).
+            (B, W, H, S), in float32 or better.
         """
-        compared = self.compare(query, state, memory)
-        with torch.autocast(compared.device.type, enabled=False):  # energies need more than bf16's three digits
-            compared = compared.to(torch.promote_types(compared.dtype, torch.float32))
-            energies = self.to_energy(compared.tanh()).squeeze(-1)
-        weights = energies.masked_fill(~memory.mask[:, None], -torch.inf).softmax(-1)
-        return weights @ memory.states, weights[:, :, None], weights
+        compared = keys[:, None] + self.to_query(query)[:, :, None]
+        if more is not None:
+            compared = compared + more
+        with torch.autocast(compared.device.type, enabled=False):
+            # One matrix for all heads: row h has v_h at the units of head h, and zeros elsewhere.
+            return F.linear(at_least_float32(compared).tanh(), torch.block_diag(*self.vectors())).transpose(-1, -2)
 
-    def compare(self, query: Tensor, state: Tensor, memory: Memory) -> Tensor:
-        """Sums what goes into the tanh: (B, W, S, A)."""
-        return memory.keys[:, None] + self.to_query(query)[:, :, None]
+    def vectors(self) -> Tensor:
+        """The v of each head: (H, K)."""
+        return self.v
+
+
+class AdditiveAttention(SoftmaxAttention):
+    """Content-based attention (Bahdanau et al. 2015): the softmax of additive energies.
+
+    Args:
+        d_query: Width of the query.
+        d_states: Width D of the listener states.
+        d_attention: Width A of the space in which they are compared, split among the heads.
+        n_heads: Heads H.
+    """
+
+    def __init__(self, d_query: int, d_states: int, d_attention: int, n_heads: int = 1) -> None:
+        super().__init__(d_states, d_attention, n_heads)
+        self.compare = AdditiveEnergies(d_query, d_states, d_attention, n_heads)
+
+    def keys(self, states: Tensor) -> Tensor:
+        """States (B, S, D) -> (B, S, A)."""
+        keys: Tensor = self.compare.to_key(states)
+        return keys
+
+    def energies(self, query: Tensor, state: Tensor, memory: Memory) -> Tensor:
+        """See `SoftmaxAttention.energies`."""
+        energies: Tensor = self.compare(query, memory.keys)
+        return energies
 
 
 class LocationAttention(AdditiveAttention):
     """Location-aware attention (Chorowski et al. 2015, eq. 8–9): the last weights, convolved, join the comparison.
 
+    Filters run over the last weights of all heads, and all heads hear of what they found.
+
     Args:
         d_query: Width of the query.
         d_states: Width D of the listener states.
-        d_attention: Width A of the space in which they are compared.
+        d_attention: Width A of the space in which they are compared, split among the heads.
         n_filters: Convolution filters over the last weights.
         filter_width: Their width in states, odd.
+        n_heads: Heads H.
     """
 
-    def __init__(self, d_query: int, d_states: int, d_attention: int, n_filters: int, filter_width: int) -> None:
-        super().__init__(d_query, d_states, d_attention)
-        self.convolution = nn.Conv1d(1, n_filters, filter_width, padding=filter_width // 2, bias=False)
+    def __init__(
+        self, d_query: int, d_states: int, d_attention: int, n_filters: int, filter_width: int, n_heads: int = 1
+    ) -> None:
+        super().__init__(d_query, d_states, d_attention, n_heads)
+        self.convolution = nn.Conv1d(n_heads, n_filters, filter_width, padding=filter_width // 2, bias=False)
         self.to_location = nn.Linear(n_filters, d_attention, bias=False)
 
-    def compare(self, query: Tensor, state: Tensor, memory: Memory) -> Tensor:
-        """Sums what goes into the tanh: (B, W, S, A)."""
-        filtered = self.convolution(state.flatten(0, 1)[:, None])  # (B W, n_filters, S)
+    def start(self, memory: Memory, width: int) -> Tensor:
+        """The last weights, (B, W, H, S): all zero."""
+        return _no_weights(memory, width, self.n_heads)
+
+    def energies(self, query: Tensor, state: Tensor, memory: Memory) -> Tensor:
+        """See `SoftmaxAttention.energies`."""
+        filtered = self.convolution(state.flatten(0, 1))  # (B W, n_filters, S)
         location = self.to_location(filtered.transpose(1, 2)).unflatten(0, state.shape[:2])
-        return super().compare(query, state, memory) + location
+        energies: Tensor = self.compare(query, memory.keys, location)
+        return energies
+
+    def after(self, state: Tensor, weights: Tensor) -> Tensor:
+        """The weights of this step."""
+        return weights
+
+
+class CoverageAttention(AdditiveAttention):
+    """Attention with coverage (See et al. 2017, eq. 10–11; Tu et al. 2016): the sum of all weights so far joins.
+
+    All heads hear of what each has covered.
+
+    Args:
+        d_query: Width of the query.
+        d_states: Width D of the listener states.
+        d_attention: Width A of the space in which they are compared, split among the heads.
+        n_heads: Heads H.
+    """
+
+    def __init__(self, d_query: int, d_states: int, d_attention: int, n_heads: int = 1) -> None:
+        super().__init__(d_query, d_states, d_attention, n_heads)
+        self.to_covered = nn.Linear(n_heads, d_attention, bias=False)
+
+    def start(self, memory: Memory, width: int) -> Tensor:
+        """The coverage, (B, W, H, S): all zero."""
+        return _no_weights(memory, width, self.n_heads)
+
+    def energies(self, query: Tensor, state: Tensor, memory: Memory) -> Tensor:
+        """See `SoftmaxAttention.energies`."""
+        energies: Tensor = self.compare(query, memory.keys, self.to_covered(state.transpose(-1, -2)))
+        return energies
+
+    def after(self, state: Tensor, weights: Tensor) -> Tensor:
+        """The coverage with the weights of this step."""
+        return state + weights
+
+
+def _no_weights(memory: Memory, width: int, n_heads: int) -> Tensor:
+    n_utterances, n_states = memory.mask.shape
+    return memory.states.new_zeros(n_utterances, width, n_heads, n_states)

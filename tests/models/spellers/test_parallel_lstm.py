@@ -23,7 +23,7 @@ def test_matches_the_equations() -> None:
     torch.manual_seed(0)
     attention = AdditiveAttention(d_query=5, d_states=6, d_attention=4)
     speller = ParallelLstmSpeller(attention, n_tokens=9, d_embedding=3, d_hidden=5, n_layers=2, dropout=0.3)
-    speller = speller.double().eval()
+    speller, compare = speller.double().eval(), attention.compare
     states, lens, tokens = torch.randn(2, 7, 6).double(), torch.tensor([7, 4]), torch.randint(0, 9, (2, 4))
     spelling = speller(tokens, speller.memory(states, lens))
     for b in range(2):
@@ -35,8 +35,8 @@ def test_matches_the_equations() -> None:
                 h[layer], c[layer] = literal_cell(speller.lstm, layer, x, h[layer], c[layer])
                 x = h[layer]
             energies = [
-                attention.to_energy.weight[0]
-                @ (attention.to_query.weight @ x + attention.to_key.weight @ state + attention.to_key.bias).tanh()
+                compare.v[0]
+                @ (compare.to_query.weight @ x + compare.to_key.weight @ state + compare.to_key.bias).tanh()
                 for state in heard
             ]
             weights = torch.stack(energies).exp() / torch.stack(energies).exp().sum()
