@@ -85,30 +85,33 @@ class Validator:
         hypotheses = greedy_search(self.model, states, state_lens)
         references = [self.tokenizer.encode(self.mine[index].text) for index in indices]
         tokens, token_lens = (each.to(states.device) for each in pad([torch.tensor(r).long() for r in references]))
-        right, weights = self._spell(states, state_lens, tokens, token_lens)
+        right, weights = self._spell(states, state_lens, tokens, token_lens, look=True)
+        assert weights is not None
         # Of similar length, since batches are: the recording of the next in the batch.
-        wrong, _ = self._spell(states.roll(1, 0), state_lens.roll(1, 0), tokens, token_lens)
+        wrong, _ = self._spell(states.roll(1, 0), state_lens.roll(1, 0), tokens, token_lens, look=False)
         gains = (right - wrong).tolist() if len(indices) > 1 else [None]
         rows = zip(hypotheses, references, weights, state_lens.tolist(), gains, strict=True)
         return [
             {
                 "tokens": list(hypothesis.tokens),
                 "attended": asdict(
-                    attended(attention[: len(reference), :n_states].numpy(), hypothesis.tokens, reference, gain)
+                    attended(attention[: len(reference), :, :n_states].numpy(), hypothesis.tokens, reference, gain)
                 ),
             }
             for hypothesis, reference, attention, n_states, gain in rows
         ]
 
     @torch.inference_mode()
-    def _spell(self, states: Tensor, state_lens: Tensor, tokens: Tensor, token_lens: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-probability (B,) of the transcripts, ends included, and mean attention (B, U + 1, S), on the CPU."""
+    def _spell(
+        self, states: Tensor, state_lens: Tensor, tokens: Tensor, token_lens: Tensor, look: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """Log-probability (B,) of the transcripts, ends included, and attention (B, U + 1, H, S), on the CPU."""
         history = history_of(tokens, self.tokenizer.sos)
-        spelling = self.model.speller(history, self.model.speller.memory(states, state_lens), look=True)
-        assert spelling.weights is not None
+        spelling = self.model.speller(history, self.model.speller.memory(states, state_lens), look=look)
         targets, valid = targets_of(tokens, token_lens, self.tokenizer.eos)
         losses = F.cross_entropy(spelling.logits.double().transpose(1, 2), targets, reduction="none")
-        return -losses.where(valid, 0.0).sum(1).cpu(), spelling.weights.mean(2).cpu()
+        weights = None if spelling.weights is None else spelling.weights.cpu()
+        return -losses.where(valid, 0.0).sum(1).cpu(), weights
 
     def _picture(self, step: int) -> Path:
         index = max(range(len(self.dev)), key=lambda i: self.dev[i].duration_s)

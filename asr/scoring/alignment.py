@@ -2,6 +2,10 @@
 
 An attention model that never learns to align looks, by its loss alone, like one that learns slowly. These numbers
 tell them apart long before the training is over.
+
+Of several heads, some look at silence, at the end or everywhere at once; a speller has aligned when any one of them
+walks. Their mean would blur that walk, and the best head of each utterance would find one by chance. So the head is
+chosen once for the whole set, by `walking`.
 """
 
 import math
@@ -39,9 +43,9 @@ class Attended:
 
     Attributes:
         n_steps: Steps of attention from one token to the next.
-        n_forward: Those that do not move back, by more than half a token's share of the audio.
-        coverage: How much of the utterance the attended positions span.
-        entropy: Mean entropy of the attention over its maximum.
+        n_forward: Of each head, those that do not move back, by more than half a token's share of the audio.
+        coverage: Of each head, how much of the utterance the attended positions span.
+        entropy: Of each head, the mean entropy of the attention over its maximum.
         loops: Whether the hypothesis repeats itself as the reference does not.
         n_hypothesis: Tokens of the hypothesis.
         n_reference: Tokens of the reference.
@@ -50,9 +54,9 @@ class Attended:
     """
 
     n_steps: int
-    n_forward: int
-    coverage: float
-    entropy: float
+    n_forward: list[int]
+    coverage: list[float]
+    entropy: list[float]
     loops: bool
     n_hypothesis: int
     n_reference: int
@@ -65,20 +69,29 @@ def attended(
     """Measures one utterance.
 
     Args:
-        weights: (U, S), rows of attention over its own states, padding cut off; from teacher forcing or from decoding.
-            Fewer than two rows say nothing.
+        weights: (U, H, S), attention of each head over its own states, padding cut off; from teacher forcing or from
+            decoding. Fewer than two tokens say nothing.
         hypothesis: Token ids as decoded without the reference's help, special ids left out.
         reference: Token ids of the reference.
         gain: As in `Attended`.
     """
-    walk = _measure(np.asarray(weights, dtype=np.float64)) if len(weights) >= 2 else (0, 0, 0.0, 0.0)
-    loops = has_loop(hypothesis) and not has_loop(reference)
-    return Attended(*walk, loops, len(hypothesis), len(reference), gain)
+    heads = np.asarray(weights, dtype=np.float64).transpose(1, 0, 2) if len(weights) >= 2 else ()
+    walks = [_measure(head) for head in heads]
+    return Attended(
+        n_steps=max(len(weights) - 1, 0),
+        n_forward=[n_forward for n_forward, _, _ in walks],
+        coverage=[coverage for _, coverage, _ in walks],
+        entropy=[entropy for _, _, entropy in walks],
+        loops=has_loop(hypothesis) and not has_loop(reference),
+        n_hypothesis=len(hypothesis),
+        n_reference=len(reference),
+        gain=gain,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class AlignmentHealth:
-    """How well attention aligns over a set of utterances.
+    """How well attention aligns over a set of utterances, in the first three figures by the head that aligns best.
 
     Attributes:
         monotonicity: Share of steps on which attention does not move back, by more than half a token's share of the
@@ -142,15 +155,34 @@ def alignment_health(utterances: Sequence[Attended]) -> AlignmentHealth:
     walks = [each for each in utterances if each.n_steps]
     n_tokens = sum(each.n_reference for each in utterances)
     gain, error = _listening(utterances)
+    monotonicity, coverage, entropy = _best_head(walks) if walks else (1.0, 1.0, 0.0)
     return AlignmentHealth(
-        monotonicity=sum(each.n_forward for each in walks) / sum(each.n_steps for each in walks) if walks else 1.0,
-        coverage=float(np.mean([each.coverage for each in walks])) if walks else 1.0,
-        entropy=float(np.mean([each.entropy for each in walks])) if walks else 0.0,
+        monotonicity=monotonicity,
+        coverage=coverage,
+        entropy=entropy,
         loop_share=sum(each.loops for each in utterances) / max(len(utterances), 1),
         length_ratio=sum(each.n_hypothesis for each in utterances) / n_tokens if n_tokens else 1.0,
         listening_gain=gain,
         listening_error=error,
     )
+
+
+def _best_head(walks: Sequence[Attended]) -> tuple[float, float, float]:
+    """Monotonicity, coverage and entropy over a set, of the head that walks best."""
+    n_steps = sum(each.n_steps for each in walks)
+    heads = zip(
+        np.sum([each.n_forward for each in walks], axis=0) / n_steps,
+        np.mean([each.coverage for each in walks], axis=0),
+        np.mean([each.entropy for each in walks], axis=0),
+        strict=True,
+    )
+    return max(((float(m), float(c), float(e)) for m, c, e in heads), key=lambda head: walking(*head))
+
+
+def walking(monotonicity: float, coverage: float, entropy: float) -> tuple[float, float]:
+    """What to rank heads by, the greater the better: how near the worst figure is to passing, then all of them."""
+    worst = min(monotonicity / MIN_MONOTONICITY, coverage / MIN_COVERAGE, (1.0 - entropy) / (1.0 - MAX_ENTROPY))
+    return min(worst, 1.0), monotonicity * coverage * (1.0 - entropy)
 
 
 def _listening(utterances: Sequence[Attended]) -> tuple[float, float]:
@@ -175,11 +207,11 @@ def has_loop(tokens: Sequence[int]) -> bool:
     return False
 
 
-def _measure(weights: np.ndarray) -> tuple[int, int, float, float]:
-    """Steps, steps not backwards, coverage and entropy of one utterance, from weights (U, S)."""
+def _measure(weights: np.ndarray) -> tuple[int, float, float]:
+    """Steps not backwards, coverage and entropy of one head on one utterance, from weights (U, S)."""
     n_tokens, n_states = weights.shape
     if not np.isfinite(weights).all():
-        return n_tokens - 1, 0, 0.0, 1.0
+        return 0, 0.0, 1.0
     weights = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
     positions = weights @ np.arange(n_states)
     n_forward = int((np.diff(positions) >= -0.5 * n_states / n_tokens).sum())
@@ -187,4 +219,4 @@ def _measure(weights: np.ndarray) -> tuple[int, int, float, float]:
     even_walk = 0.9 * n_states * (1 - 1 / n_tokens)
     logs = np.log(weights, out=np.zeros_like(weights), where=weights > 0)
     entropy = -(weights * logs).sum(axis=1).mean() / np.log(n_states) if n_states > 1 else 0.0
-    return n_tokens - 1, n_forward, float(min((high - low) / even_walk, 1.0)), float(entropy)
+    return n_forward, float(min((high - low) / even_walk, 1.0)), float(entropy)

@@ -10,7 +10,7 @@ import torch
 
 from asr.models.attention.rollout import rollout, rollout_from_tokens
 from asr.recognizer.sight import Sight, SightError
-from asr.scoring.alignment import attended
+from asr.scoring.alignment import attended, walking
 
 MAX_UNASKED = 4  # maps that are drawn where nobody said which
 _NAME = re.compile(r"layer (\d+) head (\d+)")
@@ -123,9 +123,9 @@ def _check(whose: str, what: str, asked: int | None, there: set[int]) -> None:
 
 def by_alignment(attention: np.ndarray) -> list[int]:
     """Orders heads (H, U, S): first those that walk along the utterance, sharply and from one end to the other."""
-
-    def how_well(weights: np.ndarray) -> float:
-        walk = attended(weights, (), ())
-        return walk.n_forward / max(walk.n_steps, 1) * walk.coverage * (1.0 - walk.entropy)
-
-    return sorted(range(len(attention)), key=lambda index: -how_well(attention[index]))
+    found = attended(attention.transpose(1, 0, 2), (), ())
+    if not found.n_steps:
+        return list(range(len(attention)))
+    heads = zip(found.n_forward, found.coverage, found.entropy, strict=True)
+    ranks = [walking(n_forward / found.n_steps, coverage, entropy) for n_forward, coverage, entropy in heads]
+    return sorted(range(len(ranks)), key=lambda index: ranks[index], reverse=True)
