@@ -84,7 +84,7 @@ def _build_speller(model: ModelSection, d_states: int, n_tokens: int) -> Speller
 
 
 def build_tokenizer(recipe: Recipe, utterances: Sequence[Utterance]) -> Tokenizer:
-    """Trains the recipe's tokenizer on the transcripts of the training set."""
+    """Trains the recipe's tokenizer on the texts of the training set."""
     return Tokenizer.train((utterance.text for utterance in utterances), **recipe.tokenizer.model_dump())
 
 

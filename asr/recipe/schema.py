@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from asr.recipe.model_section import ModelSection
 from asr.recipe.section import Section
+from asr.recipe.task_section import Transcribe, Translate
 
 Count = Annotated[int, Field(ge=1)]
 CountOrNone = Annotated[int, Field(ge=0)]
@@ -32,7 +33,9 @@ class DataSection(Section):
     dev: Annotated[tuple[ManifestPath, ...], Field(min_length=1)] = Field(
         description="manifests to validate on, paths from the current directory"
     )
-    language: Annotated[str, Field(min_length=2)] = Field("en", description="ISO 639 code, reported with transcripts")
+    language: Annotated[str, Field(min_length=2)] = Field(
+        "en", description="ISO 639 code of what is written, reported with it"
+    )
     batch_s: Seconds = Field(100.0, description="audio per training batch, padding included, in seconds")
     batch_tokens: Count | None = Field(
         None, description="tokens per training batch, padding included; null bounds batches by their audio alone"
@@ -235,8 +238,11 @@ class SearchSection(Section):
 
 
 class Recipe(Section):
-    """One run: data, features, tokens, model, training, search."""
+    """One run: task, data, features, tokens, model, training, search."""
 
+    task: Transcribe | Translate = Field(
+        Transcribe(kind="transcribe"), discriminator="kind", description="what is to be made of an utterance"
+    )
     data: DataSection = Field(description="utterances and batches")
     features: FeaturesSection = Field(FeaturesSection(), description="log-mel front end")
     tokenizer: CharTokenizer | UnigramTokenizer | BpeTokenizer = Field(

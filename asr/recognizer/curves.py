@@ -55,6 +55,7 @@ PANELS = (
         100.0,
         100.0,
     ),
+    Panel("Translations of dev, greedy decoding", "BLEU", {"dev/bleu": "BLEU", "average/bleu": "of the average"}),
     Panel("Tokens guessed right in training", "% of tokens", {"train/accuracy": ""}, 100.0),
     Panel("Attention on dev", "%", _WALK, 100.0),
     Panel("Length of hypotheses on dev", "times the reference's tokens", {"dev/length_ratio": ""}),

@@ -11,8 +11,11 @@ from asr.recognizer.decode import decode
 from asr.recognizer.recognizer import Recognizer
 from asr.scoring.corpus import CorpusScore, score
 from asr.scoring.report import wer_line, write_report
+from asr.scoring.translation import TranslationScore, score_translations
 from asr.search.hypothesis import Hypothesis
 from asr.text.normalize import normalize
+
+N_RESAMPLES = 1000  # of the bootstrap
 
 
 @dataclass(frozen=True)
@@ -24,18 +27,21 @@ class Evaluation:
         audio_s: Seconds of audio decoded.
         wall_s: Seconds it took.
         n_unfinished: Hypotheses that ran into the length bound.
+        translation: BLEU and chrF, where the task is to translate.
     """
 
     score: CorpusScore
     audio_s: float
     wall_s: float
     n_unfinished: int
+    translation: TranslationScore | None = None
 
     @property
     def report(self) -> str:
-        """The lines to print: Kaldi's %WER, the same for characters, intervals, speed."""
+        """The lines to print: BLEU of translations, Kaldi's %WER, the same for characters, intervals, speed."""
         wer, cer = self.score.wer_interval, self.score.cer_interval
         lines = [
+            *(self.translation.lines if self.translation else ()),
             f"{wer_line(self.score.words)}",
             f"{wer_line(self.score.characters, 'CER')}",
             f"WER {_percent(self.score.wer)}, 95 % interval {_percent(wer[0])}–{_percent(wer[1])}; "
@@ -57,7 +63,7 @@ def evaluate(
     ranks: Ranks | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
-    """Transcribes a test set and scores it, normalised references against normalised hypotheses, joined by id.
+    """Decodes a test set and scores it, normalised references against normalised hypotheses, joined by id.
 
     Args:
         recognizer: The model.
@@ -71,7 +77,7 @@ def evaluate(
         ManifestError, AudioError, ScoringError: See there.
     """
     ranks = ranks or Ranks()
-    utterances = read_manifest(manifest)
+    utterances = read_manifest(manifest, recognizer.recipe.task.target)
     start = time.perf_counter()
     hypotheses = _decode(recognizer, utterances, batch_s or recognizer.recipe.search.batch_s, ranks, progress)
     wall_s = time.perf_counter() - start
@@ -86,10 +92,16 @@ def evaluate(
         sum(u.duration_s for u in utterances),
         wall_s,
         sum(hypothesis.finish == "max_length" for hypothesis in hypotheses),
+        score_translations([u.text for u in utterances], texts, n_resamples=N_RESAMPLES)
+        if recognizer.recipe.task.kind == "translate"
+        else None,
     )
     if out is not None and ranks.is_first:
         about = {"manifest": str(manifest), "search": asdict(recognizer.settings), "wall_s": wall_s}
-        write_report(out, scored, {**about, "audio_s": found.audio_s})
+        about |= {"audio_s": found.audio_s}
+        if found.translation:
+            about["translation"] = asdict(found.translation)
+        write_report(out, scored, about)
     return found
 
 

@@ -17,6 +17,7 @@ from asr.recognizer.transcript import clean
 
 _ALARM, _SKIPPED = "ALIGNMENT: ", "the gradient is "
 _TIME = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ")
+MEASURES = {"bleu_gap": "100 - BLEU", "wer": "WER"}
 _PNG_END = b"IEND\xaeB`\x82"
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 90rem; margin: 2rem auto; padding: 0 1rem; color: #1b2540 }
@@ -59,7 +60,12 @@ class Run:
     @property
     def is_finished(self) -> bool:
         """Whether the best models have been averaged, which is a run's last act."""
-        return bool(points(self.rows, "average/wer"))
+        return any(row["group"] == "average" for row in self.rows)
+
+    @property
+    def measure(self) -> str:
+        """What its models are chosen by, as metrics.jsonl names it."""
+        return next((name for name in MEASURES if points(self.rows, f"dev/{name}")), "wer")
 
 
 def read_run(folder: Path) -> Run:
@@ -172,19 +178,20 @@ def _summary(names: Sequence[str], runs: Sequence[Run]) -> str:
     """A row per run: how far, how good."""
     rows = []
     for name, run in zip(names, runs, strict=True):
-        best = min(points(run.rows, "dev/wer"), key=lambda point: point[1], default=None)
-        average = points(run.rows, "average/wer")
+        best = min(points(run.rows, f"dev/{run.measure}"), key=lambda point: point[1], default=None)
+        average = points(run.rows, f"average/{run.measure}")
         rows.append(
             [
                 name,
                 f"{run.rows[-1]['step']}{', finished' if run.is_finished else ''}",
+                MEASURES[run.measure],
                 f"{100 * best[1]:.2f} % at step {best[0]}" if best else "none yet",
                 f"{100 * average[-1][1]:.2f} %" if average else "none yet",
                 str(sum(map(len, run.alarms.values()))),
                 str(len(run.skipped)),
             ]
         )
-    head = ("run", "step", "best dev WER (greedy)", "dev WER of the average", "alarms", "skipped batches")
+    head = ("run", "step", "on dev, greedily", "best", "of the average", "alarms", "skipped batches")
     return _table(head, rows)
 
 

@@ -97,7 +97,7 @@ def assemble(recipe: Recipe, out: Path, ranks: Ranks) -> Experiment:
         ManifestError, DataError, CheckpointError, DeviceError: See there.
     """
     keep_memory()
-    train, dev = _utterances(recipe.data.train), _utterances(recipe.data.dev)
+    train, dev = (_utterances(manifests, recipe.task.target) for manifests in (recipe.data.train, recipe.data.dev))
     tokenizer = build_tokenizer(recipe, train)
     n_tokens = tokenizer.count([utterance.text for utterance in train])
     plan = build_plan(recipe, train, n_tokens)
@@ -110,7 +110,16 @@ def assemble(recipe: Recipe, out: Path, ranks: Ranks) -> Experiment:
         build_trainer_settings(recipe),
         out,
         {RECIPE_FILE: dump_recipe(recipe).encode(), TOKENIZER_FILE: tokenizer.model},
-        Validator(model, tokenizer, dev, recipe.search.batch_s, recipe.training.n_steps, out / "attention", ranks),
+        Validator(
+            model,
+            tokenizer,
+            dev,
+            recipe.search.batch_s,
+            recipe.training.n_steps,
+            recipe.task.kind == "translate",
+            out / "attention",
+            ranks,
+        ),
         fingerprint(train),
         ranks,
     )
@@ -119,8 +128,8 @@ def assemble(recipe: Recipe, out: Path, ranks: Ranks) -> Experiment:
     return Experiment(recipe, train, tokenizer, n_tokens, plan, steps, trainer, ranks)
 
 
-def _utterances(manifests: Sequence[Path]) -> list[Utterance]:
-    return [utterance for path in manifests for utterance in read_manifest(path)]
+def _utterances(manifests: Sequence[Path], target: str) -> list[Utterance]:
+    return [utterance for path in manifests for utterance in read_manifest(path, target)]
 
 
 def _claim(out: Path, recipe: bytes) -> None:

@@ -21,6 +21,7 @@ from asr.recognizer.pictures.page import draw
 from asr.recognizer.sight import look
 from asr.scoring.alignment import Attended, alignment_health, attended
 from asr.scoring.corpus import score
+from asr.scoring.translation import score_translations
 from asr.search.greedy import greedy_search
 from asr.text.normalize import normalize
 from asr.text.tokenizer import Tokenizer
@@ -36,6 +37,8 @@ class Validator:
         dev: Its development set.
         batch_s: Padded seconds of audio decoded at once.
         n_steps: Steps of the whole run.
+        translates: Whether it writes another language than is spoken: models are then chosen by BLEU, and attention may
+            go back.
         pictures: Folder for pictures of attention on the longest dev utterance.
         ranks: The processes that share the work; all of them get the same result.
     """
@@ -47,6 +50,7 @@ class Validator:
         dev: Sequence[Utterance],
         batch_s: float,
         n_steps: int,
+        translates: bool,
         pictures: Path,
         ranks: Ranks,
     ) -> None:
@@ -56,6 +60,7 @@ class Validator:
         self.mine = ranks.share(dev)
         self.batch_s = batch_s
         self.n_steps = n_steps
+        self.translates = translates
         self.pictures = pictures
         self.ranks = ranks
 
@@ -75,10 +80,17 @@ class Validator:
                 for utterance, record in zip(self.dev, records, strict=True)
             },
         )
-        metrics = {name: value for name, value in asdict(health).items() if math.isfinite(value)}
-        alarm = health.verdict(step / self.n_steps, scored.wer)
+        metrics = {"cer": scored.cer, **asdict(health)}
+        measure, error = "WER", scored.wer
+        if self.translates:
+            texts = [(each.reference, each.hypothesis) for each in scored.utterances]
+            bleu = score_translations(*map(list, zip(*texts, strict=True))).bleu
+            metrics |= {"wer": scored.wer, "bleu": bleu}
+            measure, error = "BLEU gap", max(0.0, 1.0 - bleu / 100.0)
+        finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
+        alarm = health.verdict(step / self.n_steps, scored.wer, forward=not self.translates)
         picture = self._picture(step) if self.ranks.is_first else None
-        return Validation(scored.wer, {"cer": scored.cer, **metrics}, alarm, picture)
+        return Validation(measure, error, finite, alarm, picture)
 
     def _records(self, indices: list[int], states: Tensor, state_lens: Tensor) -> list[dict[str, Any]]:
         """What is to be known of each utterance of a batch, in plain values."""

@@ -16,15 +16,15 @@ MODEL_FILE = "model.safetensors"
 
 @dataclass(frozen=True)
 class Scored:
-    """A validation: the step and its word error rate on dev (1.0 = as many errors as words)."""
+    """A validation: the step, and the error on dev that models are chosen by, such as word error rate; 1 is 100 %."""
 
     step: int
-    wer: float
+    error: float
 
 
 def best_of(validations: Sequence[Scored], n_best: int) -> list[Scored]:
-    """The n lowest error rates; of equal ones the later."""
-    return sorted(validations, key=lambda scored: (scored.wer, -scored.step))[:n_best]
+    """The n with the lowest errors; of equal ones the later."""
+    return sorted(validations, key=lambda scored: (scored.error, -scored.step))[:n_best]
 
 
 def to_average(validations: Sequence[Scored], n_best: int, n_steps: int) -> list[Scored]:
@@ -79,9 +79,9 @@ class BestModels:
         """The mean of the best models' weights."""
         return average_weights([self._candidate(scored) / MODEL_FILE for scored in self._to_average()])
 
-    def crown(self, wer: float, weights: Mapping[str, Tensor]) -> None:
+    def crown(self, error: float, weights: Mapping[str, Tensor]) -> None:
         """Makes the averaged model `best`, if it is no worse than the best of all validations."""
-        if wer <= best_of(self.validations, 1)[0].wer:
+        if error <= best_of(self.validations, 1)[0].error:
             self._write(self.folder / "best", weights)
 
     def prune(self) -> None:

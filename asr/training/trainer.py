@@ -49,16 +49,28 @@ class Validation:
     """What `validate` found on dev.
 
     Attributes:
-        wer: Word error rate by greedy decoding.
+        measure: What models are chosen by, such as "WER".
+        error: Its value, from 0 for a perfect model; 1 is 100 %.
         metrics: Further numbers for the log.
         alarm: Why attention has not learnt to align, if so.
         picture: A PNG of attention on one dev utterance.
     """
 
-    wer: float
+    measure: str
+    error: float
     metrics: dict[str, float] = field(default_factory=dict)
     alarm: str | None = None
     picture: Path | None = None
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """All numbers by name."""
+        return {self.measure.lower().replace(" ", "_"): self.error, **self.metrics}
+
+    @property
+    def told(self) -> str:
+        """The error in words."""
+        return f"dev {self.measure} {100 * self.error:.2f} %"
 
 
 class Trainer:
@@ -211,12 +223,12 @@ class Trainer:
         self.model.eval()
         with self.learner.averaged(), torch.inference_mode():
             found = self.validate(self.step)
-            leads = self.best.add(Scored(self.step, found.wer), self.model.state_dict())
-        log.metrics("dev", self.step, {"wer": found.wer, **found.metrics})
+            leads = self.best.add(Scored(self.step, found.error), self.model.state_dict())
+        log.metrics("dev", self.step, found.figures)
         if found.picture:
             log.picture("dev/attention", self.step, found.picture)
         rest = "  ".join(f"{name} {value:.3g}" for name, value in found.metrics.items())
-        log.line(f"step {self.step}  dev WER {100 * found.wer:.2f} %  {rest}{'  *' if leads else ''}")
+        log.line(f"step {self.step}  {found.told}  {rest}{'  *' if leads else ''}")
         if found.alarm:
             log.line(f"ALIGNMENT: {found.alarm}")
 
@@ -232,9 +244,9 @@ class Trainer:
         self.model.eval()
         with torch.inference_mode():
             averaged = self.validate(self.step)
-        log.line(f"average of the best  dev WER {100 * averaged.wer:.2f} %")
-        log.metrics("average", self.step, {"wer": averaged.wer, **averaged.metrics})
-        self.best.crown(averaged.wer, self.model.state_dict())
+        log.line(f"average of the best  {averaged.told}")
+        log.metrics("average", self.step, averaged.figures)
+        self.best.crown(averaged.error, self.model.state_dict())
         self.model.load_state_dict(final)
 
     def _save(self) -> None:

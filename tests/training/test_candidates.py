@@ -16,7 +16,7 @@ validations = st.lists(st.builds(Scored, st.integers(1, 100), st.floats(0, 3)), 
 def test_the_best_are_no_worse_than_the_rest(found: list[Scored], n: int) -> None:
     best = best_of(found, n)
     assert len(best) == min(n, len(found))
-    assert all(kept.wer <= other.wer for kept in best for other in found if other not in best)
+    assert all(kept.error <= other.error for kept in best for other in found if other not in best)
 
 
 @given(validations, st.integers(1, 5))
