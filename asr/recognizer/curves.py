@@ -55,7 +55,10 @@ PANELS = (
         100.0,
         100.0,
     ),
-    Panel("Translations of dev, greedy decoding", "BLEU", {"dev/bleu": "BLEU", "average/bleu": "of the average"}),
+    Panel("Translations of dev, greedy decoding", "BLEU", {"dev/bleu": "BLEU", "average/bleu": "BLEU of the average"}),
+    Panel(
+        "What chrF lacks on dev", "of 100", {"dev/chrf_gap": "chrF", "average/chrf_gap": "chrF of the average"}, 100.0
+    ),
     Panel("Tokens guessed right in training", "% of tokens", {"train/accuracy": ""}, 100.0),
     Panel("Attention on dev", "%", _WALK, 100.0),
     Panel("Length of hypotheses on dev", "times the reference's tokens", {"dev/length_ratio": ""}),

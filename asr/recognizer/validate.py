@@ -37,8 +37,8 @@ class Validator:
         dev: Its development set.
         batch_s: Padded seconds of audio decoded at once.
         n_steps: Steps of the whole run.
-        translates: Whether it writes another language than is spoken: models are then chosen by BLEU, and attention may
-            go back.
+        translates: Whether it writes another language than is spoken: models are then chosen by chrF, since
+            BLEU is 0 until four words in a row are right, and attention may go back.
         pictures: Folder for pictures of attention on the longest dev utterance.
         ranks: The processes that share the work; all of them get the same result.
     """
@@ -84,9 +84,9 @@ class Validator:
         measure, error = "WER", scored.wer
         if self.translates:
             texts = [(each.reference, each.hypothesis) for each in scored.utterances]
-            bleu = score_translations(*map(list, zip(*texts, strict=True))).bleu
-            metrics |= {"wer": scored.wer, "bleu": bleu}
-            measure, error = "BLEU gap", max(0.0, 1.0 - bleu / 100.0)
+            translation = score_translations(*map(list, zip(*texts, strict=True)))
+            metrics |= {"wer": scored.wer, "bleu": translation.bleu}
+            measure, error = "chrF gap", max(0.0, 1.0 - translation.chrf / 100.0)
         finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
         alarm = health.verdict(step / self.n_steps, scored.wer, forward=not self.translates)
         picture = self._picture(step) if self.ranks.is_first else None
