@@ -183,6 +183,14 @@ def test_the_mean_of_heads_is_not_asked():
     assert alignment_health([attended(both, TOKENS, TOKENS)]).verdict() is None
 
 
+def test_a_translation_may_go_back_but_must_listen_everywhere():
+    back = alignment_health([attended(np.eye(9)[::-1], TOKENS[:9], TOKENS[:9], 20.0)])
+    assert "go back" in str(back.verdict())
+    assert back.verdict(forward=False) is None
+    stuck = alignment_health([attended(np.eye(1, 9).repeat(9, 0), TOKENS[:9], TOKENS[:9], 20.0)])
+    assert "it spans" in str(stuck.verdict(forward=False))
+
+
 def test_what_processes_tell_each_other_survives_json():
     record = attended(np.eye(5)[:, None], [4, 5], [4, 5, 6], 1.25)
     assert Attended(**json.loads(json.dumps(asdict(record)))) == record
