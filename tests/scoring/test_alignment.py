@@ -184,10 +184,10 @@ def test_the_mean_of_heads_is_not_asked():
 
 
 def test_a_translation_may_go_back_but_must_listen_everywhere():
-    back = alignment_health([attended(np.eye(9)[::-1], TOKENS[:9], TOKENS[:9], 20.0)])
+    back = alignment_health([attended(np.eye(9)[::-1, None], TOKENS[:9], TOKENS[:9], 20.0)])
     assert "go back" in str(back.verdict())
     assert back.verdict(forward=False) is None
-    stuck = alignment_health([attended(np.eye(1, 9).repeat(9, 0), TOKENS[:9], TOKENS[:9], 20.0)])
+    stuck = alignment_health([attended(np.eye(1, 9).repeat(9, 0)[:, None], TOKENS[:9], TOKENS[:9], 20.0)])
     assert "it spans" in str(stuck.verdict(forward=False))
 
 
