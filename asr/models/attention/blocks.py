@@ -21,20 +21,27 @@ def with_neighbours(values: Tensor, block: int) -> Tensor:
     return torch.cat([padded[..., :-2, :, :], padded[..., 1:-1, :, :], padded[..., 2:, :, :]], -2)
 
 
-def align_band(by_distance: Tensor) -> Tensor:
+def align_band(band: Tensor, fill: float) -> Tensor:
     """Turns a column for each distance into a column for each state of three blocks, by padding and views alone.
 
     Args:
-        by_distance: (..., block, 2 block + 1), column c of row i for the distance block - c, in states.
+        band: (..., block, 2 block + 1), column c of row i for the distance block - c, in states.
+        fill: What is written where the distance is more than a block.
 
     Returns:
-        (..., block, 3 block), column j of row i for state j of the three blocks, whose distance is block + i - j;
-        -inf where that is more than a block.
+        (..., block, 3 block), column j of row i for state j of the three blocks, whose distance is block + i - j.
     """
-    block = by_distance.shape[-2]
-    rows = F.pad(by_distance, (0, block), value=-torch.inf).flatten(-2)
+    block = band.shape[-2]
+    rows = F.pad(band, (0, block), value=fill).flatten(-2)
     # A row of 3 block + 1 read as one of 3 block starts one column further to the right than the row above it.
     return rows[..., : 3 * block * block].unflatten(-1, (block, 3 * block))
+
+
+def take_band(aligned: Tensor) -> Tensor:
+    """Undoes `align_band`: (..., block, 3 block) -> (..., block, 2 block + 1)."""
+    block = aligned.shape[-2]
+    rows = F.pad(aligned.flatten(-2), (0, block)).unflatten(-1, (block, 3 * block + 1))
+    return rows[..., : 2 * block + 1]
 
 
 def to_dense(weights: Tensor, n_rows: int, n_columns: int) -> Tensor:

@@ -1,6 +1,7 @@
 """Graph attention over a sparse graph of states: near neighbours and, ever more rarely, far ones; cost O(S · log S)."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -61,9 +62,7 @@ class GraphSelfAttention(nn.Module):
             (B, S, D); values beyond a length are meaningless but finite.
         """
         nodes, weights, offsets = self._look(inputs, lens)
-        found = torch.zeros_like(nodes)
-        for of_offset, neighbours in zip(weights.unbind(-1), shifted(nodes, offsets), strict=True):
-            found = torch.addcmul(found, of_offset[..., None], neighbours)  # nothing has an axis for K and one for n
+        found: Tensor = SumOfNeighbours.apply(nodes, weights, offsets)
         return self.to_output(join_heads(F.elu(found)))
 
     def weights(self, inputs: Tensor, lens: Tensor) -> Tensor:
@@ -91,6 +90,35 @@ class GraphSelfAttention(nn.Module):
             seen = torch.cat(list(shifted(real, offsets)), -1)
             energies = F.leaky_relu(energies, LEAK).masked_fill(~seen, torch.finfo(energies.dtype).min)
             return nodes, energies.softmax(-1).masked_fill(~seen, 0.0), offsets
+
+
+class SumOfNeighbours(torch.autograd.Function):
+    """Σ_n weights[..., i, n] · nodes[..., i + offsets[n], :], with no tensor that has an axis for n and one for K.
+
+    Autograd by itself would write a gradient of the length of the utterance for each neighbour and add those up.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, nodes: Tensor, weights: Tensor, offsets: list[int]) -> Tensor:
+        """Nodes (B, H, S, K) and weights (B, H, S, n) -> (B, H, S, K)."""
+        ctx.save_for_backward(nodes, weights)
+        ctx.offsets = offsets
+        found = torch.zeros_like(nodes)
+        for number, neighbours in enumerate(shifted(nodes, offsets)):
+            found.addcmul_(weights[..., number, None], neighbours)
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        """Gradient (B, H, S, K) of the sum -> those of nodes and weights."""
+        nodes, weights = ctx.saved_tensors
+        n_states, furthest = nodes.shape[-2], max(ctx.offsets)
+        of_nodes = F.pad(torch.zeros_like(nodes), (0, 0, furthest, furthest))
+        of_weights = torch.empty_like(weights)
+        for number, (offset, neighbours) in enumerate(zip(ctx.offsets, shifted(nodes, ctx.offsets), strict=True)):
+            of_nodes.narrow(-2, furthest + offset, n_states).addcmul_(weights[..., number, None], gradient)
+            of_weights[..., number] = (gradient * neighbours).sum(-1)
+        return of_nodes.narrow(-2, furthest, n_states), of_weights, None
 
 
 def offsets_of(n_near: int, n_states: int) -> list[int]:

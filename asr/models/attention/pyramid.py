@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from asr.models.attention.blocks import align_band, in_blocks, to_dense, with_neighbours
+from asr.models.attention.blocks import align_band, in_blocks, take_band, to_dense, with_neighbours
 from asr.models.attention.multi_head import join_heads
 from asr.models.attention.relative import RelativeSelfAttention
 from asr.models.masks import key_mask, length_mask, zero_padding
@@ -58,7 +58,7 @@ class PyramidSelfAttention(RelativeSelfAttention):
     def __init__(self, d_model: int, n_heads: int, n_near: int) -> None:
         super().__init__(d_model, n_heads)
         self.n_near = n_near
-        self.block = 2 * (n_near + 1)  # whole parents, and no neighbour of a parent is further away than a block
+        self.block = 2 * n_near + 1  # the furthest cell whose parent is near
 
     def forward(self, inputs: Tensor, lens: Tensor) -> Tensor:
         """Lets each state look around.
@@ -74,8 +74,8 @@ class PyramidSelfAttention(RelativeSelfAttention):
         found = torch.zeros_like(levels[0].values)
         with torch.autocast(inputs.device.type, enabled=False):
             for level, of_level in zip(levels, weights, strict=True):
-                blocks = in_blocks(of_level, self.block * level.size) @ with_neighbours(level.values, self.block)
-                found = found + blocks.flatten(2, 3)[:, :, : inputs.shape[1]]
+                blocks = self._aligned(level, of_level) @ with_neighbours(level.values, self.block)
+                found = found + by_state(blocks.unflatten(-2, (level.size, -1)), inputs.shape[1])
         return self.to_output(join_heads(found))
 
     def weights(self, inputs: Tensor, lens: Tensor) -> Tensor:
@@ -84,57 +84,67 @@ class PyramidSelfAttention(RelativeSelfAttention):
         levels, weights = self._look(inputs, lens)
         dense = inputs.new_zeros(())
         for level, of_level in zip(levels, weights, strict=True):
-            cells = to_dense(in_blocks(of_level, self.block * level.size), n_states, level.keys.shape[2])
-            share = cells / level.counts.clamp(min=1).transpose(-1, -2)
-            dense = dense + share.repeat_interleave(level.size, -1)[..., :n_states]
+            blocks = self._aligned(level, of_level).unflatten(-2, (level.size, -1)).transpose(-2, -3).flatten(-3, -2)
+            shares = to_dense(blocks, n_states, level.keys.shape[2]) / level.counts.clamp(min=1).transpose(-1, -2)
+            dense = dense + shares.repeat_interleave(level.size, -1)[..., :n_states]
         return dense.masked_fill(~key_mask(lens, n_states), 0.0)
 
     def _look(self, inputs: Tensor, lens: Tensor) -> tuple[list[Level], Sequence[Tensor]]:
-        """The levels, and for each the weights (B, H, S, 3 block) of the cells in a query's block and around it."""
+        """The levels, and for each the weights (B, H, S, P) of the cells at P distances."""
         queries, keys, values = self.heads(zero_padding(inputs, lens))
         with torch.autocast(inputs.device.type, enabled=False):  # energies need more than bf16's three digits
             dtype = torch.promote_types(queries.dtype, torch.float32)
-            queries, keys, values = queries.to(dtype), keys.to(dtype), values.to(dtype)
-            levels = self._levels(keys, values, lens)
-            energies = torch.cat([self._energies(queries, level) for level in levels], -1)
-            return levels, energies.softmax(-1).split(3 * self.block, -1)
+            levels = self._levels(keys.to(dtype), values.to(dtype), lens)
+            energies = [self._energies(queries.to(dtype), level, lens) for level in levels]
+            weights = torch.cat(energies, -1).softmax(-1)
+        return levels, weights.split([each.shape[-1] for each in energies], -1)
 
     def _levels(self, keys: Tensor, values: Tensor, lens: Tensor) -> list[Level]:
         """Pools by two until all cells have near parents."""
         real = length_mask(lens, keys.shape[2])[:, None, :, None].to(keys.dtype)
         levels = [Level(1, keys * real, values * real, real)]
-        while (level := levels[-1]).keys.shape[2] > self.block:
-            levels.append(
-                Level(
-                    2 * level.size,
-                    mean_of_pairs(level.keys, level.counts),
-                    mean_of_pairs(level.values, level.counts),
-                    in_blocks(level.counts, 2).sum(-2),
-                )
-            )
+        while (level := levels[-1]).keys.shape[2] > 2 * (self.n_near + 1):
+            keys, values = mean_of_pairs(level.keys, level.counts), mean_of_pairs(level.values, level.counts)
+            levels.append(Level(2 * level.size, keys, values, in_blocks(level.counts, 2).sum(-2)))
         return levels
 
-    def _energies(self, queries: Tensor, level: Level) -> Tensor:
-        """Of each query and the cells of its block and its neighbours: (B, H, S, 3 block), lowest where not seen."""
-        block, rows = self.block, self.block * level.size
-        content = (queries + self.content_bias) / math.sqrt(queries.shape[-1])
-        energies = in_blocks(content, rows) @ with_neighbours(level.keys, block).transpose(
-            -1, -2
-        )  # (B, H, n, rows, 3 b)
-        position = self.position_energies(queries, level.size * block, 2 * block + 1, step=level.size)
-        by_cell = in_blocks(position, rows).unflatten(-2, (block, level.size)).transpose(-2, -3)
-        energies = energies + align_band(by_cell).transpose(-2, -3).flatten(-3, -2)
-        counts = with_neighbours(level.counts, block).transpose(-1, -2)  # (B, 1, n, 1, 3 block)
-        seen = self._seen(level.size > 1, queries.device).repeat_interleave(level.size, 0) & (counts > 0)
-        energies = (energies + counts.clamp(min=1).log()).masked_fill(~seen, torch.finfo(energies.dtype).min)
-        return energies.flatten(2, 3)[:, :, : queries.shape[2]]
+    def _energies(self, queries: Tensor, level: Level, lens: Tensor) -> Tensor:
+        """Of each query and the cells at the distances that the level serves: (B, H, S, P), lowest where not seen."""
+        n_states, size = queries.shape[2], level.size
+        content = by_cell((queries + self.content_bias) / math.sqrt(queries.shape[-1]), self.block, size)
+        products = content.flatten(-3, -2) @ with_neighbours(level.keys, self.block).transpose(-1, -2)
+        energies = by_state(self._served(take_band(products.unflatten(-2, (size, -1))), size), n_states)
+        distances = self._served(torch.arange(self.block, -self.block - 1, -1, device=lens.device), size)
+        energies = energies + self.position_energies(queries, size * distances)
+        own = torch.arange(n_states, device=lens.device)[:, None] // size
+        cells = own - distances  # (S, P)
+        counts = (lens[:, None, None, None] - size * cells).clamp(0, size)  # (B, 1, S, P)
+        seen = (cells >= 0) & (counts > 0) & ((own // 2 - cells // 2).abs() <= self.n_near)
+        energies = energies + counts.clamp(min=1).to(energies.dtype).log()
+        return energies.masked_fill(~seen, torch.finfo(energies.dtype).min)
 
-    def _seen(self, pooled: bool, device: torch.device) -> Tensor:
-        """Which of three blocks' cells each cell of the middle one looks at: (block, 3 block) bool."""
-        cells = torch.arange(-self.block, 2 * self.block, device=device)
-        own = cells[self.block : -self.block, None]
-        seen = (own // 2 - cells // 2).abs() <= self.n_near
-        return seen & ((own - cells).abs() > self.n_near) if pooled else seen
+    def _served(self, band: Tensor, size: int) -> Tensor:
+        """Of the columns of a band (..., 2 block + 1), those of cells that a level may serve, pooled only far ones."""
+        n_far = self.n_near + 1
+        return band if size == 1 else torch.cat([band[..., :n_far], band[..., -n_far:]], -1)
+
+    def _aligned(self, level: Level, weights: Tensor) -> Tensor:
+        """Weights of a level (B, H, S, P) -> (B, H, n, size block, 3 block), as the cells stand in three blocks."""
+        if level.size > 1:
+            left, right = weights.chunk(2, -1)
+            near = weights.new_zeros(()).expand(*weights.shape[:-1], 2 * self.n_near + 1)
+            weights = torch.cat([left, near, right], -1)
+        return align_band(by_cell(weights, self.block, level.size), fill=0.0).flatten(-3, -2)
+
+
+def by_cell(values: Tensor, block: int, size: int) -> Tensor:
+    """Puts states of like place in cells of `size` together: (..., S, K) -> (..., n, size, block, K)."""
+    return in_blocks(values, block * size).unflatten(-2, (block, size)).transpose(-2, -3)
+
+
+def by_state(values: Tensor, n_states: int) -> Tensor:
+    """Undoes `by_cell`: (..., n, size, block, K) -> (..., S, K)."""
+    return values.transpose(-2, -3).flatten(-4, -2)[..., :n_states, :]
 
 
 def mean_of_pairs(means: Tensor, counts: Tensor) -> Tensor:

@@ -59,35 +59,34 @@ class RelativeSelfAttention(nn.Module):
         queries, keys, values = self.to_query_key_value(inputs).chunk(3, -1)
         return split_heads(queries, self.n_heads), split_heads(keys, self.n_heads), split_heads(values, self.n_heads)
 
-    def position_energies(self, queries: Tensor, first: int, n_distances: int, step: int = 1) -> Tensor:
+    def position_energies(self, queries: Tensor, distances: Tensor) -> Tensor:
         """What the distance to a key adds to the energy, (q + v) · W_R R / √K.
 
         Args:
             queries: (B, H, S, K).
-            first: The first distance, in states.
-            n_distances: How many distances P, each less than the one before it.
-            step: By how much less.
+            distances: (P,) int64, in states.
 
         Returns:
             (B, H, S, P).
         """
-        like = queries.new_empty((), dtype=torch.promote_types(queries.dtype, torch.float32))
-        distances = first - step * torch.arange(n_distances, device=like.device, dtype=like.dtype)
-        positions = self.to_position(encode_distances(distances, self.to_position.in_features))
-        scaled = (queries + self.position_bias) / math.sqrt(queries.shape[-1])
-        return scaled @ split_heads(positions[None], self.n_heads).transpose(-1, -2)
+        distances = distances.to(torch.promote_types(queries.dtype, torch.float32))
+        encoded = encode_distances(distances, self.to_position.in_features)
+        positions = split_heads(self.to_position(encoded)[None], self.n_heads)
+        return (queries + self.position_bias) / math.sqrt(queries.shape[-1]) @ positions.transpose(-1, -2)
 
     def _bias(self, queries: Tensor) -> Tensor:
-        """Of each query and key: (B, H, S, S). Distance -S never occurs; `align_distances` wants 2 S of them."""
+        """Of each query and key: (B, H, S, S)."""
         n_states = queries.shape[-2]
-        return align_distances(self.position_energies(queries, n_states - 1, 2 * n_states))
+        # Distance -S never occurs; it makes the number of columns even, as `align_distances` wants it.
+        distances = torch.arange(n_states - 1, -n_states - 1, -1, device=queries.device)
+        return align_distances(self.position_energies(queries, distances))
 
 
 def encode_distances(distances: Tensor, d_model: int) -> Tensor:
     """Sinusoids (Vaswani et al. 2017, §3.5) of distances.
 
     Args:
-        distances: (P,) in states.
+        distances: (P,) in states, float32 or better.
         d_model: D.
 
     Returns:

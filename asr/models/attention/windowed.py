@@ -1,5 +1,6 @@
 """Self-attention to a window around each state: cost O(S)."""
 
+import torch
 from torch import Tensor
 
 from asr.models.attention.blocks import align_band, in_blocks, to_dense, with_neighbours
@@ -59,7 +60,8 @@ class WindowedSelfAttention(RelativeSelfAttention):
         n_states = inputs.shape[1]
         window = max(1, min(self.window, n_states - 1))
         queries, keys, values = self.heads(zero_padding(inputs, lens))
-        bias = align_band(in_blocks(self.position_energies(queries, window, 2 * window + 1), window))
+        distances = torch.arange(window, -window - 1, -1, device=inputs.device)
+        bias = align_band(in_blocks(self.position_energies(queries, distances), window), fill=-torch.inf)
         real = with_neighbours(length_mask(lens, n_states)[:, None, :, None], window)  # (B, 1, n, 3 w, 1)
         mask = real.expand(-1, self.n_heads, -1, -1, -1).transpose(-1, -2)
         queries = in_blocks(queries + self.content_bias, window)
