@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from asr.audio.read import RATE_HZ
 from asr.dataset.batches import Batch
@@ -45,6 +44,8 @@ def forward_flop(model: AsrModel, objective: Objective, batch: Batch) -> float:
 
 def count_flop(work: Callable[[], object]) -> int:
     """Operations that some work takes: those of matrix products, fused attention, convolutions and LSTMs."""
+    from torch.utils.flop_counter import FlopCounterMode  # loads triton, which nothing else needs
+
     counter = FlopCounterMode(display=False, custom_mapping=_KERNELS)
     with counter:
         work()

@@ -16,7 +16,6 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from torch.utils.tensorboard import SummaryWriter
 
 QUIET_S = 30.0  # where no bar can be drawn, a line this often shows that the run lives
 
@@ -32,6 +31,8 @@ class RunLog:
     """
 
     def __init__(self, folder: Path, n_steps: int, start: int, quiet: bool = False) -> None:
+        from torch.utils.tensorboard import SummaryWriter  # a fifth of a second that only training has
+
         folder.mkdir(parents=True, exist_ok=True)
         self.console = Console(highlight=False, quiet=quiet)
         self._lines = (folder / "train.log").open("a", encoding="utf-8")
