@@ -246,6 +246,8 @@ class Trainer:
             averaged = self.validate(self.step)
         log.line(f"average of the best  {averaged.told}")
         log.metrics("average", self.step, averaged.figures)
+        if averaged.picture:
+            log.picture("average/attention", self.step, averaged.picture)
         self.best.crown(averaged.error, self.model.state_dict())
         self.model.load_state_dict(final)
 

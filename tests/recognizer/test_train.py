@@ -1,6 +1,7 @@
 """Training for real, on a tiny language of tones: it learns, resumes bit for bit, and refuses what is not its own."""
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -285,9 +286,18 @@ def test_a_listener_without_self_attention_says_so(trained: Path, manifest: Path
     assert not (tmp_path / "x.png").exists()
 
 
-def test_each_validation_leaves_a_picture_of_the_longest_utterance(trained: Path) -> None:
-    names = sorted(path.name for path in (trained.parent / "attention").iterdir())
-    assert names == [f"step-{step:08d}.png" for step in (36, 80, 160, 240)]
+def test_each_validation_leaves_a_picture_in_its_folder_and_on_the_board(trained: Path) -> None:
+    from matplotlib import image
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    pictures = sorted((trained.parent / "attention").iterdir())
+    assert [path.name for path in pictures] == [f"step-{step:08d}.png" for step in (36, 80, 160, 240)]
+    events = EventAccumulator(str(trained.parent / "tensorboard")).Reload()
+    assert [each.step for each in events.Images("dev/attention")] == [36, 80, 160, 240]
+    (average,) = events.Images("average/attention")  # the last in the folder, too
+    in_folder = image.imread(pictures[-1])[..., :3]
+    on_board = image.imread(io.BytesIO(average.encoded_image_string), format="png")[..., :3]
+    assert on_board.shape == in_folder.shape and abs(on_board - in_folder).max() < 0.01
 
 
 def test_a_moment_of_audio_is_no_crash(trained: Path) -> None:
