@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -33,7 +33,7 @@ from asr.recipe.section import Section
 from asr.search.beam import SearchSettings
 from asr.text.tokenizer import Tokenizer
 from asr.training.learner import LearnerSettings
-from asr.training.objectives import Objective, SpellingObjective
+from asr.training.objectives import GuidedAttention, SpellingObjective
 from asr.training.trainer import TrainerSettings
 
 Part = TypeVar("Part")
@@ -150,9 +150,16 @@ def _of_stage(ends: Sequence[int], parts: Sequence[Part], step: int) -> Part:
     return parts[bisect_right(ends, step)]
 
 
-def build_objective(recipe: Recipe) -> Objective:
-    """Makes what training minimises."""
-    return SpellingObjective(**_arguments(recipe.objective), sos=Tokenizer.sos, eos=Tokenizer.eos)
+def build_objective(recipe: Recipe) -> SpellingObjective:
+    """Makes what training minimises, but for search: `min_wer` is for who knows search and scoring."""
+    section, guided = recipe.objective, recipe.objective.guided_attention
+    until_share = guided.until_step / recipe.training.n_steps if guided else 0.0
+    return SpellingObjective(
+        **section.model_dump(exclude={"guided_attention", "min_wer"}),
+        sos=Tokenizer.sos,
+        eos=Tokenizer.eos,
+        guided_attention=GuidedAttention(guided.weight, guided.width, until_share, guided.n_heads) if guided else None,
+    )
 
 
 def build_learner_settings(recipe: Recipe) -> LearnerSettings:
@@ -168,6 +175,11 @@ def build_trainer_settings(recipe: Recipe) -> TrainerSettings:
 def build_search_settings(recipe: Recipe) -> SearchSettings:
     """Makes the settings of beam search."""
     return SearchSettings(**recipe.search.model_dump(exclude={"batch_s"}))
+
+
+def build_n_best_settings(recipe: Recipe, n_best: int) -> SearchSettings:
+    """Makes the settings of the search whose errors are trained on: a list of `n_best` from a beam as wide."""
+    return replace(build_search_settings(recipe), beam_size=n_best, n_best=n_best)
 
 
 def pick_device(name: str) -> torch.device:

@@ -22,12 +22,14 @@ class Outputs(NamedTuple):
         state_lens: (B,) int64.
         logits: (B, U + 1, V) of the speller, for the U tokens and the end.
         weights: (B, U + 1, H, S) of its attention, as in `Spelling`.
+        hypothesis_logits: (B, N, U' + 1, V) of the speller for N other transcripts, where they were asked about.
     """
 
     ctc_log_probs: Tensor | None
     state_lens: Tensor
     logits: Tensor
     weights: Tensor | None
+    hypothesis_logits: Tensor | None = None
 
 
 class AsrModel(nn.Module):
@@ -67,7 +69,13 @@ class AsrModel(nn.Module):
         return logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
 
     def forward(
-        self, features: Tensor, frame_lens: Tensor, history: Tensor, sampling: float = 0.0, look: bool = False
+        self,
+        features: Tensor,
+        frame_lens: Tensor,
+        history: Tensor,
+        sampling: float = 0.0,
+        look: bool = False,
+        hypotheses: Tensor | None = None,
     ) -> Outputs:
         """A training pass.
 
@@ -77,8 +85,16 @@ class AsrModel(nn.Module):
             history: (B, U + 1) int64: `sos`, then the transcript, padded.
             sampling: See `Speller.__call__`.
             look: See `Speller.__call__`.
+            hypotheses: (B, N, U' + 1) int64: other histories to be spelled, without sampling.
         """
         states, state_lens = self.encode(features, frame_lens)
         spelling = self.speller(history, self.speller.memory(states, state_lens), sampling, look)
         ctc_log_probs = None if self.ctc_head is None else self.ctc_log_probs(states)
-        return Outputs(ctc_log_probs, state_lens, spelling.logits, spelling.weights)
+        others = None if hypotheses is None else self._spell_others(hypotheses, states, state_lens)
+        return Outputs(ctc_log_probs, state_lens, spelling.logits, spelling.weights, others)
+
+    def _spell_others(self, hypotheses: Tensor, states: Tensor, state_lens: Tensor) -> Tensor:
+        n_each = hypotheses.shape[1]
+        memory = self.speller.memory(states.repeat_interleave(n_each, 0), state_lens.repeat_interleave(n_each, 0))
+        logits = self.speller(hypotheses.flatten(0, 1), memory).logits
+        return logits.unflatten(0, hypotheses.shape[:2])

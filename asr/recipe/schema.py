@@ -160,6 +160,33 @@ class StageSection(Section):
     augment: AugmentSection | None = Field(None, description="instead of the recipe's own; null keeps that")
 
 
+class GuidedAttentionSection(Section):
+    """A penalty for attention off the diagonal, from the first step on, until it has found its way."""
+
+    weight: Annotated[float, Field(gt=0, le=1000)] = Field(
+        1.0, description="weight at the first step of the penalty, which is 0 to 1 per token; it falls in a line"
+    )
+    width: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.2, description="how far attention may leave the diagonal at little cost, as a share of the utterance"
+    )
+    until_step: Count = Field(description="the step from which on there is no penalty")
+    n_heads: Count | None = Field(
+        None,
+        description="guide only the last so many heads; a Transformer's last are those of its last layer; null for all",
+    )
+
+
+class MinWerSection(Section):
+    """Training on the word errors expected over the n-best instead of likelihood; for a model already trained."""
+
+    n_best: Annotated[int, Field(ge=2, le=100)] = Field(
+        4, description="hypotheses per utterance, searched for with a beam of as many, otherwise as `search` says"
+    )
+    joint_weight: Annotated[float, Field(ge=0, le=100)] = Field(
+        0.01, description="weight of the loss without min_wer, which is added; lambda of Prabhavalkar et al. 2018"
+    )
+
+
 class ObjectiveSection(Section):
     """What training minimises: ctc_weight · CTC + (1 - ctc_weight) · cross entropy (Kim et al. 2017)."""
 
@@ -170,12 +197,21 @@ class ObjectiveSection(Section):
     scheduled_sampling: Share = Field(
         0.0, description="probability, at the last step, of feeding the speller its own token instead of the true one"
     )
+    guided_attention: GuidedAttentionSection | None = Field(
+        None, description="keep attention near the diagonal at first (Tachibana et al. 2018); null for no such thing"
+    )
+    min_wer: MinWerSection | None = Field(
+        None, description="minimum word error rate training (Prabhavalkar et al. 2018); null trains on likelihood"
+    )
 
 
 class TrainingSection(Section):
     """The run: how long, how fast, and what it leaves behind. Times are in steps (optimizer updates)."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(1, description="seed of all randomness")
+    init_from: FolderPath | None = Field(
+        None, description="EXP/best of a run whose weights this one starts from; null starts from chance"
+    )
     n_steps: Count = Field(10_000, description="steps in all")
     peak_lr: Annotated[float, Field(gt=0, le=1)] = Field(1e-3, description="highest learning rate of AdamW")
     warmup_steps: CountOrNone = Field(500, description="steps over which the learning rate rises to its peak")
@@ -260,6 +296,15 @@ class Recipe(Section):
             raise ValueError(
                 f"search.ctc_weight = {self.search.ctc_weight:g}: expected 0, since objective.ctc_weight = 0 trains "
                 "no CTC"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _min_wer_has_a_model(self) -> Self:
+        if self.objective.min_wer and not self.training.init_from:
+            raise ValueError(
+                "objective.min_wer: needs training.init_from = EXP/best of a trained model: "
+                "the hypotheses of an untrained one teach nothing"
             )
         return self
 

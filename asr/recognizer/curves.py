@@ -46,7 +46,12 @@ PANELS = (
     Panel(
         "Loss in training",
         "nats per token",
-        {"train/loss": "joint", "train/loss_attention": "speller", "train/loss_ctc": "CTC"},
+        {
+            "train/loss": "joint",
+            "train/loss_attention": "speller",
+            "train/loss_ctc": "CTC",
+            "train/loss_guided": "off the diagonal",
+        },
     ),
     Panel(
         "Errors on dev, greedy decoding",
@@ -59,6 +64,7 @@ PANELS = (
     Panel(
         "What chrF lacks on dev", "of 100", {"dev/chrf_gap": "chrF", "average/chrf_gap": "chrF of the average"}, 100.0
     ),
+    Panel("Word errors expected in training", "per hundred tokens", {"train/loss_word_errors": ""}, 100.0),
     Panel("Tokens guessed right in training", "% of tokens", {"train/accuracy": ""}, 100.0),
     Panel("Attention on dev", "%", _WALK, 100.0),
     Panel("Length of hypotheses on dev", "times the reference's tokens", {"dev/length_ratio": ""}),

@@ -1,6 +1,7 @@
 """The folder that is a trained model: recipe, tokenizer and weights, and nothing else needed."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 from asr.build import build_model
@@ -41,3 +42,36 @@ def load_model(folder: Path, overrides: Sequence[str] = ()) -> tuple[Recipe, Tok
     except RuntimeError as error:
         raise CheckpointError(f"{folder / MODEL_FILE}: does not fit {folder / RECIPE_FILE}: {error}") from error
     return recipe, tokenizer, model.eval()
+
+
+def take_weights(folder: Path, model: AsrModel, tokenizer: Tokenizer) -> None:
+    """Gives a model the weights of a trained one, to go on from there.
+
+    Args:
+        folder: `best` of an experiment.
+        model: Of the new run.
+        tokenizer: Of the new run; tokens must have the same numbers in both.
+
+    Raises:
+        CheckpointError: The folder is no whole model, or the first thing in which both differ: a token, or the name or
+            shape of a weight.
+        RecipeError: The recipe in it is not one.
+    """
+    _, their_tokenizer, trained = load_model(folder)
+    key = f"training.init_from = {folder}"
+    mine, theirs = (each.pieces(range(each.n_tokens)) for each in (tokenizer, their_tokenizer))
+    for number, (here, there) in enumerate(zip_longest(mine, theirs)):
+        if here != there:
+            raise CheckpointError(
+                f"{key}: its tokenizer is another: token {number} is {there!r} there and {here!r} here; train on the "
+                "same text with the same tokenizer section"
+            )
+    weights = trained.state_dict()
+    for name in dict.fromkeys([*model.state_dict(), *weights]):
+        shapes = [tuple(each[name].shape) if name in each else None for each in (weights, model.state_dict())]
+        if shapes[0] != shapes[1]:
+            raise CheckpointError(
+                f"{key}: its network is another: {name} has shape {shapes[0]} there and {shapes[1]} here; take the "
+                "model section of its recipe.yaml"
+            )
+    model.load_state_dict(weights)

@@ -10,6 +10,7 @@ from asr.build import (
     build_augmentation_at,
     build_learner_settings,
     build_model,
+    build_n_best_settings,
     build_noises_at,
     build_objective,
     build_plan,
@@ -21,14 +22,17 @@ from asr.corpora.manifest import Utterance, read_manifest
 from asr.dataset.batches import Batch
 from asr.dataset.plan import StagedPlan, fingerprint
 from asr.dataset.steps import TrainingSteps, training_loader
+from asr.models.asr_model import AsrModel
 from asr.ranks.group import Ranks
 from asr.recipe.load import RecipeError, dump_recipe
 from asr.recipe.schema import Recipe
-from asr.recognizer.model_folder import RECIPE_FILE, TOKENIZER_FILE
+from asr.recognizer.model_folder import RECIPE_FILE, TOKENIZER_FILE, take_weights
+from asr.recognizer.n_best import NBestSearch
 from asr.recognizer.validate import Validator
 from asr.text.tokenizer import Tokenizer
 from asr.training.floor import Floor, forward_flop, matmul_rate
 from asr.training.memory import keep_memory
+from asr.training.objectives import MinWerObjective, Objective
 from asr.training.trainer import Trainer
 
 
@@ -102,9 +106,11 @@ def assemble(recipe: Recipe, out: Path, ranks: Ranks) -> Experiment:
     n_tokens = tokenizer.count([utterance.text for utterance in train])
     plan = build_plan(recipe, train, n_tokens)
     model = build_model(recipe, tokenizer.n_tokens).to(pick_device(recipe.training.device))
+    if recipe.training.init_from:
+        take_weights(recipe.training.init_from, model, tokenizer)
     trainer = Trainer(
         model,
-        build_objective(recipe),
+        _objective(recipe, model, tokenizer),
         build_augmentation_at(recipe),
         build_learner_settings(recipe),
         build_trainer_settings(recipe),
@@ -126,6 +132,15 @@ def assemble(recipe: Recipe, out: Path, ranks: Ranks) -> Experiment:
     n_micro, noises_at = recipe.training.n_micro_batches, build_noises_at(recipe)
     steps = TrainingSteps(train, plan, tokenizer, ranks.rank, ranks.n_ranks, n_micro, noises_at)
     return Experiment(recipe, train, tokenizer, n_tokens, plan, steps, trainer, ranks)
+
+
+def _objective(recipe: Recipe, model: AsrModel, tokenizer: Tokenizer) -> Objective:
+    """What training minimises; to minimise the errors of search takes a search."""
+    likelihood, min_wer = build_objective(recipe), recipe.objective.min_wer
+    if min_wer is None:
+        return likelihood
+    search = NBestSearch(model, tokenizer, build_n_best_settings(recipe, min_wer.n_best))
+    return MinWerObjective(likelihood, search, min_wer.joint_weight)
 
 
 def _utterances(manifests: Sequence[Path], target: str) -> list[Utterance]:

@@ -1,12 +1,16 @@
 """What a task trains on: from a batch to the sums of its losses. The learner does not tell one task from another."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
-from asr.models.objective import LossSums, history_of, joint_loss
-from asr.training.schedule import sampling_probability
+from asr.models.asr_model import Outputs
+from asr.models.min_wer import NBest
+from asr.models.objective import Guide, LossSums, history_of, joint_loss, with_min_wer
+from asr.training.schedule import guide_weight, sampling_probability
 
 
 class Objective(Protocol):
@@ -36,6 +40,28 @@ class Objective(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class GuidedAttention:
+    """Keeps attention near the diagonal at first.
+
+    Attributes:
+        weight: Of the penalty at the first step; it falls in a line.
+        width: See `guided_attention_loss`.
+        until_share: The share of the run from which on there is no penalty.
+        n_heads: See `guided_attention_loss`.
+    """
+
+    weight: float
+    width: float
+    until_share: float
+    n_heads: int | None
+
+    def at(self, run_share: float) -> Guide | None:
+        """What it is at a share of the run; None once it is over."""
+        weight = guide_weight(run_share, self.until_share, self.weight)
+        return Guide(weight, self.width, self.n_heads) if weight else None
+
+
 class SpellingObjective:
     """Writing a text token by token: joint CTC/attention, or attention alone at `ctc_weight` 0.
 
@@ -45,17 +71,26 @@ class SpellingObjective:
         scheduled_sampling: Probability, towards the end of a run, of feeding the speller its own token.
         sos: Id of the start of sentence.
         eos: Id of the end of sentence.
+        guided_attention: A penalty on top, if any.
     """
 
     def __init__(
-        self, ctc_weight: float, label_smoothing: float, scheduled_sampling: float, sos: int, eos: int
+        self,
+        ctc_weight: float,
+        label_smoothing: float,
+        scheduled_sampling: float,
+        sos: int,
+        eos: int,
+        guided_attention: GuidedAttention | None = None,
     ) -> None:
         self.ctc_weight = ctc_weight
         self.label_smoothing = label_smoothing
         self.scheduled_sampling = scheduled_sampling
         self.sos = sos
         self.eos = eos
-        self.parts: tuple[str, ...] = ("attention", "ctc") if ctc_weight else ("attention",)
+        self.guided_attention = guided_attention
+        present = {"attention": True, "ctc": ctc_weight > 0, "guided": guided_attention is not None}
+        self.parts = tuple(name for name, is_there in present.items() if is_there)
 
     def __call__(
         self,
@@ -67,6 +102,60 @@ class SpellingObjective:
         run_share: float,
     ) -> LossSums:
         """See `Objective.__call__`; the model is an `AsrModel`."""
+        return self.ask(forward, features, frame_lens, tokens, token_lens, run_share)[1]
+
+    def ask(
+        self,
+        forward: Callable[..., Any],
+        features: Tensor,
+        frame_lens: Tensor,
+        tokens: Tensor,
+        token_lens: Tensor,
+        run_share: float,
+        hypotheses: Tensor | None = None,
+    ) -> tuple[Outputs, LossSums]:
+        """The same, with what the model said, also about other histories: (B, N, U' + 1) int64."""
         sampling = sampling_probability(run_share, self.scheduled_sampling)
-        outputs = forward(features, frame_lens, history_of(tokens, self.sos), sampling)
-        return joint_loss(outputs, tokens, token_lens, self.eos, self.ctc_weight, self.label_smoothing)
+        guide = self.guided_attention.at(run_share) if self.guided_attention else None
+        history = history_of(tokens, self.sos)
+        outputs = forward(features, frame_lens, history, sampling, guide is not None, hypotheses)
+        sums = joint_loss(outputs, tokens, token_lens, self.eos, self.ctc_weight, self.label_smoothing, guide)
+        nothing = dict.fromkeys(self.parts, torch.zeros_like(sums.joint))  # such as guided, once that is over
+        return outputs, sums._replace(parts=nothing | sums.parts)
+
+
+class MinWerObjective:
+    """Making fewer word errors: those expected over what search finds, and a little of the likelihood of the truth.
+
+    Args:
+        likelihood: What the model was trained on before.
+        find: (features, frame_lens, tokens, token_lens), as in `Objective.__call__`, to what search finds with the
+            model as it stands.
+        joint_weight: Of the likelihood; see `with_min_wer`.
+    """
+
+    def __init__(
+        self,
+        likelihood: SpellingObjective,
+        find: Callable[[Tensor, Tensor, Tensor, Tensor], NBest],
+        joint_weight: float,
+    ) -> None:
+        self.likelihood = likelihood
+        self.find = find
+        self.joint_weight = joint_weight
+        self.parts = (*likelihood.parts, "word_errors")
+
+    def __call__(
+        self,
+        forward: Callable[..., Any],
+        features: Tensor,
+        frame_lens: Tensor,
+        tokens: Tensor,
+        token_lens: Tensor,
+        run_share: float,
+    ) -> LossSums:
+        """See `Objective.__call__`; the model is an `AsrModel`."""
+        n_best = self.find(features, frame_lens, tokens, token_lens)
+        histories = history_of(n_best.tokens, self.likelihood.sos)
+        outputs, sums = self.likelihood.ask(forward, features, frame_lens, tokens, token_lens, run_share, histories)
+        return with_min_wer(sums, outputs, n_best, self.likelihood.eos, self.joint_weight)

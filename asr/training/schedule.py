@@ -1,4 +1,4 @@
-"""How the learning rate and scheduled sampling move over a run: pure functions of the step."""
+"""How the learning rate and what belongs to the loss move over a run: pure functions of how far it is."""
 
 import math
 
@@ -14,3 +14,8 @@ def learning_rate(step: int, n_steps: int, warmup_steps: int, peak_lr: float, fi
 def sampling_probability(run_share: float, final: float) -> float:
     """Scheduled sampling (Bengio et al. 2015): none in the first quarter of a run, then a line to `final` at half."""
     return final * min(1.0, max(0.0, 4.0 * run_share - 1.0))
+
+
+def guide_weight(run_share: float, until_share: float, first: float) -> float:
+    """Guided attention's weight: `first` at the first step, falling in a line to none at a share of the run."""
+    return first * max(0.0, 1.0 - run_share / until_share)

@@ -1,0 +1,141 @@
+"""Minimum word error rate training for real, on the language of tones, from a model half trained."""
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from tones import write_corpus, write_recipe
+
+from asr.audio.augment import Augmentation
+from asr.ranks.group import Ranks
+from asr.recipe.load import RecipeError, load_recipe
+from asr.recipe.schema import Recipe
+from asr.recognizer.model_folder import load_model
+from asr.recognizer.train import assemble, train_recipe
+from asr.scoring.errors import word_errors
+from asr.training.checkpoint import CheckpointError
+from asr.training.learner import Learner
+
+TEXTS = ["abba cd", "dad", "bad cab", "c", "acdc", "bcd abc", "da da", "cabbd"]
+N_BEST = 4
+PLAIN = Augmentation(reverb=None, noise=None, spec_augment=None)
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_corpus(tmp_path_factory.mktemp("tones"), TEXTS)
+
+
+@pytest.fixture(scope="module")
+def base(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that makes errors: stopped early."""
+    folder = tmp_path_factory.mktemp("base")
+    schedule = {"n_steps": 130, "warmup_steps": 20, "peak_lr": 1e-2, "validate_every": 130, "checkpoint_every": 130}
+    return train_recipe(load_recipe(write_recipe(folder / "r.yaml", manifest, **schedule)), folder / "run")
+
+
+def min_wer_recipe(folder: Path, manifest: Path, base: Path, *overrides: str, **training: object) -> Recipe:
+    path = write_recipe(folder / "r.yaml", manifest, init_from=base, **training)
+    return load_recipe(path, [f"objective.min_wer={{n_best: {N_BEST}}}", *overrides])
+
+
+ALL_IN_ONE = ("data.n_buckets=1", "data.batch_s=100.0", "augment.speeds=[1.0]")
+
+
+def test_a_few_steps_on_errors_alone_lower_the_expected_errors(manifest: Path, base: Path, tmp_path: Path) -> None:
+    plain = ("model.listener.dropout=0.0", "model.speller.dropout=0.0", "objective.min_wer.joint_weight=0.0")
+    schedule = {"n_steps": 40, "warmup_steps": 1, "peak_lr": 1e-3}
+    recipe = min_wer_recipe(tmp_path, manifest, base, *ALL_IN_ONE, *plain, **schedule)
+    experiment = assemble(recipe, tmp_path / "run", Ranks())
+    learner, batches = experiment.trainer.learner, experiment.steps[0]
+    assert len(batches[0].ids) == len(TEXTS)
+    steps = [learner.step(number, batches, PLAIN) for number in range(20)]
+    n_errors = [step.parts["word_errors"] for step in steps]
+    assert n_errors[0] > 1.0, "nothing to learn from"
+    assert sum(n_errors[-4:]) / 4 < 0.8 * n_errors[0]
+
+
+def test_the_list_is_what_search_finds_and_its_errors_are_those_of_its_words(
+    manifest: Path, base: Path, tmp_path: Path
+) -> None:
+    experiment = assemble(min_wer_recipe(tmp_path, manifest, base, *ALL_IN_ONE), tmp_path / "run", Ranks())
+    model, min_wer = experiment.trainer.model, experiment.trainer.learner.objective
+    batch = experiment.steps[0][0]
+    features, frame_lens = model.train().features(batch.samples, batch.sample_lens)
+    found = min_wer.find(features, frame_lens, batch.tokens, batch.token_lens)
+    assert model.training
+    assert found.listed.sum(1).min() >= 2
+    texts = {f"s-{number}": text for number, text in enumerate(TEXTS)}
+    decode = experiment.tokenizer.decode
+    for b, name in enumerate(batch.ids):
+        rows = [tokens[:n].tolist() for tokens, n in zip(found.tokens[b], found.token_lens[b], strict=True)]
+        listed = [tuple(row) for row, there in zip(rows, found.listed[b], strict=True) if there]
+        assert len(set(listed)) == len(listed)
+        errors = [word_errors(texts[name], decode(row)).n_errors for row in rows]
+        assert found.n_errors[b].tolist() == errors
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing of ours handles it."""
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    last = sorted((folder / "checkpoints").glob("step-*"))[-1]
+    files = [*last.iterdir(), folder / "best" / "model.safetensors"]
+    return {f"{path.parent.name}/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_a_killed_run_ends_with_the_bits_of_an_unbroken_one(
+    manifest: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = min_wer_recipe(tmp_path, manifest, base, "training.n_micro_batches=2", n_steps=6, checkpoint_every=2)
+    train_recipe(recipe, tmp_path / "unbroken")
+    step = Learner.step
+
+    def dying(self: Learner, number: int, *given: object) -> object:
+        if number >= 3:
+            raise Killed
+        return step(self, number, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "step", dying)
+        with pytest.raises(Killed):
+            train_recipe(recipe, tmp_path / "killed")
+    train_recipe(recipe, tmp_path / "killed")
+    assert hashes(tmp_path / "killed") == hashes(tmp_path / "unbroken")
+
+
+def test_a_run_starts_with_the_weights_it_is_given(manifest: Path, base: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(write_recipe(tmp_path / "r.yaml", manifest, init_from=base, seed=7, ema_decay=0.9))
+    learner = assemble(recipe, tmp_path / "run", Ranks()).trainer.learner
+    _, _, expected = load_model(base)
+    for name, weights in learner.model.state_dict().items():
+        assert torch.equal(weights, expected.state_dict()[name]), name
+    with learner.averaged():
+        assert all(map(torch.equal, learner.model.parameters(), expected.parameters()))
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ("training.init_from=nowhere", r"nowhere: no such model folder"),
+        ("tokenizer={kind: bpe, vocab_size: 12}", r"its tokenizer is another: token \d+ is '.*' there and '.*' here"),
+        ("model.listener.d_hidden=16", r"listener\.\S+ has shape \(.*\) there and \(.*\) here; take the model section"),
+        ("model.listener.n_layers=2", r"listener\.layers\.1\S+ has shape None there and \(.*\) here"),
+    ],
+)
+def test_a_model_that_does_not_fit_is_refused(
+    manifest: Path, base: Path, tmp_path: Path, change: str, fault: str
+) -> None:
+    path = write_recipe(tmp_path / "r.yaml", manifest, **({} if "init_from" in change else {"init_from": base}))
+    with pytest.raises(CheckpointError) as error:
+        assemble(load_recipe(path, [change]), tmp_path / "run", Ranks())
+    assert re.search(fault, str(error.value)), error.value
+
+
+def test_min_wer_without_a_trained_model_is_refused(manifest: Path, tmp_path: Path) -> None:
+    path = write_recipe(tmp_path / "r.yaml", manifest)
+    with pytest.raises(RecipeError, match=r"objective\.min_wer: needs training\.init_from"):
+        load_recipe(path, ["objective.min_wer={}"])
