@@ -14,10 +14,11 @@ from asr.audio.noise import AddNoise, NoiseFolder
 from asr.audio.reverb import Reverb
 from asr.corpora.manifest import Utterance
 from asr.dataset.plan import BatchPlan, StagedPlan
-from asr.models.asr_model import AsrModel
+from asr.models.asr_model import AsrModel, Listener
 from asr.models.attention.additive import AdditiveAttention, CoverageAttention, LocationAttention
 from asr.models.attention.dot import DotAttention, ScaledDotAttention
 from asr.models.attention.gmm import GmmAttention
+from asr.models.attention.image import ImageAttention, SqueezeExcitation, TwoDimensionalAttention
 from asr.models.attention.monotonic import MochaAttention, MonotonicAttention
 from asr.models.listeners.conv_blstm import ConvBlstmListener
 from asr.models.listeners.pyramid import PyramidListener
@@ -44,6 +45,10 @@ class DeviceError(ValueError):
 
 
 LISTENERS = {"pyramid": PyramidListener, "conv_blstm": ConvBlstmListener, "vgg_blstm": VggBlstmListener}
+IMAGE_ATTENTIONS: dict[str, Callable[..., ImageAttention]] = {
+    "squeeze_excitation": SqueezeExcitation,
+    "two_dimensional": TwoDimensionalAttention,
+}
 ATTENTIONS = {
     "dot": DotAttention,
     "scaled_dot": ScaledDotAttention,
@@ -67,9 +72,18 @@ def build_model(recipe: Recipe, n_tokens: int) -> AsrModel:
     torch.manual_seed(recipe.training.seed)
     model = recipe.model
     front_end = LogMel(**_arguments(recipe.features))
-    listener = LISTENERS[model.listener.kind](n_mels=recipe.features.n_mels, **_arguments(model.listener))
+    listener = _build_listener(model, recipe.features.n_mels)
     speller = _build_speller(model, listener.d_output, n_tokens)
     return AsrModel(front_end, listener, speller, n_tokens, has_ctc=recipe.objective.ctc_weight > 0)
+
+
+def _build_listener(model: ModelSection, n_mels: int) -> Listener:
+    """Makes the listener of a model, with the parts that its section chooses by `kind`."""
+    arguments = _arguments(model.listener)
+    if model.listener.kind == "conv_blstm" and model.listener.image_attention is not None:
+        part = model.listener.image_attention
+        arguments["image_attention"] = IMAGE_ATTENTIONS[part.kind](model.listener.n_channels, **_arguments(part))
+    return LISTENERS[model.listener.kind](n_mels=n_mels, **arguments)
 
 
 def _build_speller(model: ModelSection, d_states: int, n_tokens: int) -> Speller:
