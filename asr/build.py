@@ -14,13 +14,16 @@ from asr.audio.noise import AddNoise, NoiseFolder
 from asr.audio.reverb import Reverb
 from asr.corpora.manifest import Utterance
 from asr.dataset.plan import BatchPlan, StagedPlan
-from asr.models.asr_model import AsrModel, Listener
+from asr.models.asr_model import AsrModel
 from asr.models.attention.additive import AdditiveAttention, CoverageAttention, LocationAttention
 from asr.models.attention.dot import DotAttention, ScaledDotAttention
 from asr.models.attention.gmm import GmmAttention
-from asr.models.attention.image import ImageAttention, SqueezeExcitation, TwoDimensionalAttention
 from asr.models.attention.monotonic import MochaAttention, MonotonicAttention
+from asr.models.attention.relative import RelativeSelfAttention
+from asr.models.listeners.conformer import ConformerListener
 from asr.models.listeners.conv_blstm import ConvBlstmListener
+from asr.models.listeners.e_branchformer import EBranchformerListener
+from asr.models.listeners.interface import Listener
 from asr.models.listeners.pyramid import PyramidListener
 from asr.models.listeners.vgg_blstm import VggBlstmListener
 from asr.models.spellers.interface import Speller
@@ -31,6 +34,7 @@ from asr.ranks.group import local_rank
 from asr.recipe.model_section import ModelSection
 from asr.recipe.schema import AugmentSection, Recipe
 from asr.recipe.section import Section
+from asr.recipe.self_attention_section import SelfAttentionListener
 from asr.search.beam import SearchSettings
 from asr.text.tokenizer import Tokenizer
 from asr.training.learner import LearnerSettings
@@ -44,11 +48,14 @@ class DeviceError(ValueError):
     """A device that is not there."""
 
 
-LISTENERS = {"pyramid": PyramidListener, "conv_blstm": ConvBlstmListener, "vgg_blstm": VggBlstmListener}
-IMAGE_ATTENTIONS: dict[str, Callable[..., ImageAttention]] = {
-    "squeeze_excitation": SqueezeExcitation,
-    "two_dimensional": TwoDimensionalAttention,
+LISTENERS: dict[str, Callable[..., Listener]] = {
+    "pyramid": PyramidListener,
+    "conv_blstm": ConvBlstmListener,
+    "vgg_blstm": VggBlstmListener,
+    "conformer": ConformerListener,
+    "e_branchformer": EBranchformerListener,
 }
+SELF_ATTENTIONS = {"full": RelativeSelfAttention}
 ATTENTIONS = {
     "dot": DotAttention,
     "scaled_dot": ScaledDotAttention,
@@ -78,12 +85,12 @@ def build_model(recipe: Recipe, n_tokens: int) -> AsrModel:
 
 
 def _build_listener(model: ModelSection, n_mels: int) -> Listener:
-    """Makes the listener of a model, with the parts that its section chooses by `kind`."""
-    arguments = _arguments(model.listener)
-    if model.listener.kind == "conv_blstm" and model.listener.image_attention is not None:
-        part = model.listener.image_attention
-        arguments["image_attention"] = IMAGE_ATTENTIONS[part.kind](model.listener.n_channels, **_arguments(part))
-    return LISTENERS[model.listener.kind](n_mels=n_mels, **arguments)
+    """Makes the listener of a model; what makes the self-attention of its blocks is one of its arguments."""
+    listener, arguments = model.listener, _arguments(model.listener)
+    if isinstance(listener, SelfAttentionListener):
+        chosen = listener.self_attention
+        arguments["self_attention"] = partial(SELF_ATTENTIONS[chosen.kind], **_arguments(chosen))
+    return LISTENERS[listener.kind](n_mels=n_mels, **arguments)
 
 
 def _build_speller(model: ModelSection, d_states: int, n_tokens: int) -> Speller:

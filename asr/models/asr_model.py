@@ -6,12 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from asr.audio.logmel import LogMel
-from asr.models.listeners.conv_blstm import ConvBlstmListener
-from asr.models.listeners.pyramid import PyramidListener
-from asr.models.listeners.vgg_blstm import VggBlstmListener
+from asr.models.listeners.interface import Listener
 from asr.models.spellers.interface import Speller
-
-Listener = PyramidListener | ConvBlstmListener | VggBlstmListener
 
 
 class Outputs(NamedTuple):
@@ -37,7 +33,7 @@ class AsrModel(nn.Module):
 
     Args:
         front_end: Samples to features.
-        listener: Features to states.
+        listener: Features to states; a module.
         speller: States to tokens; a module.
         n_tokens: Size V of the vocabulary; 0 is blank.
         has_ctc: Whether there is a CTC head; without one, the speller alone decides.

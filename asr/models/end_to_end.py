@@ -1,7 +1,7 @@
 """Utterances laid end to end, so that convolutions over time compute nothing for padding.
 
-Each utterance gets a stretch of rows (a multiple of four, so that two poolings by two never join neighbours) with at
-least one empty row behind it at either rate: zeros there are what a convolution sees beyond an utterance's end.
+Each utterance gets a stretch of rows (a multiple of four, so that halving the rate twice never joins neighbours) with
+at least one empty row behind it at either rate: zeros there are what a convolution sees beyond an utterance's end.
 """
 
 from typing import Any
@@ -33,7 +33,7 @@ class EndToEnd:
         return features.new_zeros(self.n_rows, features.shape[2]).index_copy(0, places, features[mask])
 
     def gaps(self, rate: int) -> Tensor:
-        """Numbers of the empty rows, int64, at the rate of the frames (1) or after one pooling (2)."""
+        """Numbers of the empty rows, int64, at the rate of the frames (1) or halved (2)."""
         lens, starts = (self.frame_lens + rate - 1) // rate, self.starts // rate
         inside = torch.zeros(self.n_rows // rate + 1, dtype=torch.int64, device=lens.device)
         inside = inside.index_add(0, starts, torch.ones_like(starts)).index_add(
@@ -41,10 +41,11 @@ class EndToEnd:
         )
         return (inside.cumsum(0)[:-1] == 0).nonzero().squeeze(1)
 
-    def pick(self, rows: Tensor) -> Tensor:
-        """Rows after two poolings (n_rows / 4, D) -> states (B, S, D); padding repeats an utterance's end."""
-        positions = torch.arange(int(self.state_lens.max()), device=rows.device)
-        return rows[self.starts[:, None] // 4 + positions.minimum(self.state_lens[:, None] - 1)]
+    def keep(self, rows: Tensor) -> Tensor:
+        """Rows after two halvings (n_rows / 4, D) -> the states among them, utterance after utterance (R, D)."""
+        mask = length_mask(self.state_lens, int(self.state_lens.max()))
+        places = self.starts[:, None] // 4 + torch.arange(mask.shape[1], device=rows.device)
+        return rows.index_select(0, places[mask])
 
 
 class ReluWithGaps(torch.autograd.Function):

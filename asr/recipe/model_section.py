@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from asr.recipe.attention_section import WITHOUT_A_PAST, Attention
 from asr.recipe.section import Section
+from asr.recipe.self_attention_section import ConformerListener, EBranchformerListener
 
 Width = Annotated[int, Field(ge=1, le=16384)]
 Depth = Annotated[int, Field(ge=1, le=64)]
@@ -31,27 +32,6 @@ class PyramidListener(Section):
     dropout: Dropout = Field(0.1, description="probability of dropping a value between layers in training")
 
 
-class SqueezeExcitation(Section):
-    """Weighs each channel of the convolutions by what all channels do on average over the utterance."""
-
-    complexity: ClassVar[str] = "T"
-    paper: ClassVar[str] = "Hu et al. 2018"
-    kind: Literal["squeeze_excitation"] = Field(description="which attention")
-    reduction: Width = Field(8, description="by how much fewer units than channels decide on the weights")
-
-
-class TwoDimensionalAttention(Section):
-    """Attention of the convolutions' image along time and along frequency."""
-
-    complexity: ClassVar[str] = "S²"
-    paper: ClassVar[str] = "Dong et al. 2018"
-    kind: Literal["two_dimensional"] = Field(description="which attention")
-    n_heads: Annotated[int, Field(ge=1, le=64)] = Field(4, description="channels in which is attended")
-
-
-ImageAttention = Annotated[SqueezeExcitation | TwoDimensionalAttention, Field(discriminator="kind")]
-
-
 class ConvBlstmListener(Section):
     """Two convolutions of stride 2 (four times fewer states than frames), then BLSTM layers."""
 
@@ -62,9 +42,6 @@ class ConvBlstmListener(Section):
     d_hidden: Width = Field(256, description="width of each direction of each BLSTM, in units")
     n_layers: Depth = Field(3, description="BLSTM layers above the convolutions")
     dropout: Dropout = Field(0.1, description="probability of dropping a value between layers in training")
-    image_attention: ImageAttention | None = Field(
-        None, description="attention over what the convolutions make of the spectrogram; null for none"
-    )
 
 
 class VggBlstmListener(Section):
@@ -126,8 +103,8 @@ class TransformerSpeller(Section):
 class ModelSection(Section):
     """The network: a listener turns features into states, attention and a speller turn states into tokens."""
 
-    listener: PyramidListener | ConvBlstmListener | VggBlstmListener = Field(
-        discriminator="kind", description="the encoder, from features to states"
+    listener: PyramidListener | ConvBlstmListener | VggBlstmListener | ConformerListener | EBranchformerListener = (
+        Field(discriminator="kind", description="the encoder, from features to states")
     )
     attention: Attention | None = Field(
         None, discriminator="kind", description="how a recurrent speller looks at the states"

@@ -8,9 +8,11 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from asr.audio.logmel import LogMel
 from asr.models import recurrent
-from asr.models.attention.image import SqueezeExcitation, TwoDimensionalAttention
+from asr.models.attention.relative import RelativeSelfAttention
 from asr.models.end_to_end import EndToEnd, ReluWithGaps
+from asr.models.listeners.conformer import ConformerListener
 from asr.models.listeners.conv_blstm import ConvBlstmListener
+from asr.models.listeners.e_branchformer import EBranchformerListener
 from asr.models.listeners.pyramid import PyramidListener
 from asr.models.listeners.vgg_blstm import VggBlstmListener
 from asr.models.masks import reverse_in_time
@@ -19,14 +21,29 @@ from asr.models.recurrent import BiLstm
 LISTENERS = {
     "pyramid": lambda: PyramidListener(n_mels=20, d_hidden=12, n_layers=2, dropout=0.1),
     "conv_blstm": lambda: ConvBlstmListener(n_mels=20, n_channels=4, d_hidden=12, n_layers=2, dropout=0.1),
-    "conv_blstm, squeeze_excitation": lambda: ConvBlstmListener(
-        n_mels=20, n_channels=4, d_hidden=12, n_layers=1, dropout=0.1, image_attention=SqueezeExcitation(4, reduction=2)
-    ),
-    "conv_blstm, two_dimensional": lambda: ConvBlstmListener(
-        n_mels=20, n_channels=4, d_hidden=12, n_layers=1, dropout=0.1, image_attention=TwoDimensionalAttention(4, 2)
-    ),
     "vgg_blstm": lambda: VggBlstmListener(
         n_mels=20, n_channels=(3, 5), d_hidden=6, d_projection=7, n_layers=2, dropout=0.1
+    ),
+    "conformer": lambda: ConformerListener(
+        n_mels=20,
+        n_channels=4,
+        d_model=12,
+        d_feed_forward=16,
+        kernel_width=5,
+        n_layers=2,
+        dropout=0.1,
+        self_attention=lambda d_model: RelativeSelfAttention(d_model, 2),
+    ),
+    "e_branchformer": lambda: EBranchformerListener(
+        n_mels=20,
+        n_channels=4,
+        d_model=12,
+        d_feed_forward=16,
+        d_gated=14,
+        kernel_width=5,
+        n_layers=2,
+        dropout=0.1,
+        self_attention=lambda d_model: RelativeSelfAttention(d_model, 2),
     ),
 }
 

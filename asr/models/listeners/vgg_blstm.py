@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from asr.models.end_to_end import EndToEnd, ReluWithGaps
 from asr.models.masks import zero_padding
+from asr.models.packing import Packing
 from asr.models.recurrent import BiLstm
 
 
@@ -66,7 +67,8 @@ class VggBlstmListener(nn.Module):
             image = ReluWithGaps.apply(convolution(image), layout.gaps(1 + number // 2))
             if number % 2:
                 image = nn.functional.max_pool2d(image, 2, ceil_mode=True)
-        states, lens = layout.pick(image[0].transpose(0, 1).flatten(1)), layout.state_lens
+        lens = layout.state_lens
+        states = Packing(lens, int(lens.max())).unpack(layout.keep(image[0].transpose(0, 1).flatten(1)))
         for layer, projection in zip(self.layers, self.projections, strict=True):
             states = self.dropout(projection(layer(states, lens)).tanh())
         return zero_padding(states, lens), lens
