@@ -14,6 +14,7 @@ from asr.models.masks import length_mask
 from asr.models.spellers.lstm import LstmSpeller
 from asr.models.spellers.parallel_lstm import ParallelLstmSpeller
 from asr.models.spellers.transformer import TransformerSpeller
+from asr.recipe.attention_section import WITHOUT_A_PAST
 
 N_TOKENS, D_STATES = 11, 6
 LSTM = {"n_tokens": N_TOKENS, "d_embedding": 4, "d_hidden": 10, "n_layers": 2, "dropout": 0.1}
@@ -32,7 +33,10 @@ SPELLERS = {
         N_TOKENS, D_STATES, d_model=8, n_layers=2, n_heads=2, d_feed_forward=12, dropout=0.1
     ),
     **{f"lstm-{kind}": lambda make=make: LstmSpeller(make(), **LSTM) for kind, make in ATTENTIONS.items()},
-    "parallel_lstm": lambda: ParallelLstmSpeller(AdditiveAttention(10, D_STATES, 8), **LSTM),
+    **{
+        f"parallel_lstm-{kind}": lambda make=ATTENTIONS[kind]: ParallelLstmSpeller(make(), **LSTM)
+        for kind in WITHOUT_A_PAST
+    },
 }
 
 
