@@ -18,6 +18,7 @@ from asr.models.asr_model import AsrModel
 from asr.models.attention.additive import AdditiveAttention, CoverageAttention, LocationAttention
 from asr.models.attention.dot import DotAttention, ScaledDotAttention
 from asr.models.attention.gmm import GmmAttention
+from asr.models.attention.image import ImageAttention, SqueezeExcitation, TwoDimensionalAttention
 from asr.models.attention.monotonic import MochaAttention, MonotonicAttention
 from asr.models.attention.relative import RelativeSelfAttention
 from asr.models.listeners.conformer import ConformerListener
@@ -55,6 +56,10 @@ LISTENERS: dict[str, Callable[..., Listener]] = {
     "conformer": ConformerListener,
     "e_branchformer": EBranchformerListener,
 }
+IMAGE_ATTENTIONS: dict[str, Callable[..., ImageAttention]] = {
+    "squeeze_excitation": SqueezeExcitation,
+    "two_dimensional": TwoDimensionalAttention,
+}
 SELF_ATTENTIONS = {"full": RelativeSelfAttention}
 ATTENTIONS = {
     "dot": DotAttention,
@@ -85,8 +90,11 @@ def build_model(recipe: Recipe, n_tokens: int) -> AsrModel:
 
 
 def _build_listener(model: ModelSection, n_mels: int) -> Listener:
-    """Makes the listener of a model; what makes the self-attention of its blocks is one of its arguments."""
+    """Makes the listener of a model; what its section chooses by `kind` is one of its arguments."""
     listener, arguments = model.listener, _arguments(model.listener)
+    if listener.kind == "conv_blstm" and listener.image_attention is not None:
+        image = listener.image_attention
+        arguments["image_attention"] = IMAGE_ATTENTIONS[image.kind](listener.n_channels, **_arguments(image))
     if isinstance(listener, SelfAttentionListener):
         chosen = listener.self_attention
         arguments["self_attention"] = partial(SELF_ATTENTIONS[chosen.kind], **_arguments(chosen))

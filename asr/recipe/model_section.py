@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from asr.recipe.attention_section import WITHOUT_A_PAST, Attention
+from asr.recipe.image_attention_section import ImageAttention
 from asr.recipe.section import Section
 from asr.recipe.self_attention_section import ConformerListener, EBranchformerListener
 
@@ -42,6 +43,9 @@ class ConvBlstmListener(Section):
     d_hidden: Width = Field(256, description="width of each direction of each BLSTM, in units")
     n_layers: Depth = Field(3, description="BLSTM layers above the convolutions")
     dropout: Dropout = Field(0.1, description="probability of dropping a value between layers in training")
+    image_attention: ImageAttention | None = Field(
+        None, description="attention over what the convolutions make of the spectrogram; null for none"
+    )
 
 
 class VggBlstmListener(Section):

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from asr.models.guided_attention import guided_attention_loss
+from asr.models.spellers.transformer import TransformerSpeller
 
 STATE_LENS, ROW_LENS = torch.tensor([7, 5, 1]), torch.tensor([4, 5, 2])
 
@@ -74,3 +75,16 @@ def test_it_is_a_sum_over_utterances():
 def test_gradients():
     weights = make_weights().requires_grad_()
     assert torch.autograd.gradcheck(lambda w: guided_attention_loss(w, STATE_LENS, ROW_LENS, 0.2), weights)
+
+
+def test_a_transformer_is_guided_in_its_last_layer_by_as_many_heads_as_that_has():
+    torch.manual_seed(0)
+    speller = TransformerSpeller(9, 6, d_model=8, n_layers=2, n_heads=2, d_feed_forward=12, dropout=0.0)
+    memory = speller.memory(torch.randn(3, 7, 6), STATE_LENS)
+    weights = speller(torch.randint(0, 9, (3, 5)), memory, look=True).weights
+    names = speller.head_names[-speller.n_heads :]
+    assert names == ["layer 2 head 1", "layer 2 head 2"]
+    loss = guided_attention_loss(weights, STATE_LENS, ROW_LENS, 0.2, speller.n_heads)
+    torch.testing.assert_close(loss, guided_attention_loss(weights[:, :, 2:], STATE_LENS, ROW_LENS, 0.2))
+    loss.backward()
+    assert any(each.grad is not None and each.grad.any() for each in speller.parameters())

@@ -8,6 +8,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from asr.audio.logmel import LogMel
 from asr.models import recurrent
+from asr.models.attention.image import SqueezeExcitation, TwoDimensionalAttention
 from asr.models.attention.relative import RelativeSelfAttention
 from asr.models.end_to_end import EndToEnd, ReluWithGaps
 from asr.models.listeners.conformer import ConformerListener
@@ -21,6 +22,12 @@ from asr.models.recurrent import BiLstm
 LISTENERS = {
     "pyramid": lambda: PyramidListener(n_mels=20, d_hidden=12, n_layers=2, dropout=0.1),
     "conv_blstm": lambda: ConvBlstmListener(n_mels=20, n_channels=4, d_hidden=12, n_layers=2, dropout=0.1),
+    "conv_blstm, squeeze_excitation": lambda: ConvBlstmListener(
+        n_mels=20, n_channels=4, d_hidden=12, n_layers=1, dropout=0.1, image_attention=SqueezeExcitation(4, reduction=2)
+    ),
+    "conv_blstm, two_dimensional": lambda: ConvBlstmListener(
+        n_mels=20, n_channels=4, d_hidden=12, n_layers=1, dropout=0.1, image_attention=TwoDimensionalAttention(4, 2)
+    ),
     "vgg_blstm": lambda: VggBlstmListener(
         n_mels=20, n_channels=(3, 5), d_hidden=6, d_projection=7, n_layers=2, dropout=0.1
     ),

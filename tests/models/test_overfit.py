@@ -28,8 +28,9 @@ from asr.training.learner import Learner
 TEXTS = ["ab", "c da", "b ac", "dcab"]
 N_STEPS, LOOK_EVERY = 300, 10
 
+CONV_BLSTM = {"kind": "conv_blstm", "n_channels": 8, "d_hidden": 24, "n_layers": 1, "dropout": 0.0}
 BASE: dict[str, Any] = {
-    "listener": {"kind": "conv_blstm", "n_channels": 8, "d_hidden": 24, "n_layers": 1, "dropout": 0.0},
+    "listener": CONV_BLSTM,
     "attention": {"kind": "additive", "d_attention": 24},
     "speller": {"kind": "lstm", "d_embedding": 16, "d_hidden": 32, "dropout": 0.0},
 }
@@ -57,6 +58,10 @@ KINDS: dict[str, dict[str, Any]] = {
     },
     "conformer": {"listener": {"kind": "conformer", **BLOCKS}},
     "e_branchformer": {"listener": {"kind": "e_branchformer", "d_gated": 32, **BLOCKS}},
+    "squeeze_excitation": {
+        "listener": CONV_BLSTM | {"image_attention": {"kind": "squeeze_excitation", "reduction": 2}}
+    },
+    "two_dimensional": {"listener": CONV_BLSTM | {"image_attention": {"kind": "two_dimensional", "n_heads": 2}}},
     "location": {"attention": {"kind": "location", "d_attention": 24, "n_filters": 4, "filter_width": 9}},
     "transformer": {
         "attention": None,
