@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from typer.main import get_command
+from weightless import build_weightless
 
 from asr.cli.main import app
 from asr.recipe.load import load_recipe
@@ -120,10 +121,10 @@ def test_functions_take_few_arguments():
 
 @pytest.mark.parametrize("path", RECIPES, ids=name_of)
 def test_a_shipped_recipe_loads_and_builds(path):
-    from asr.build import build_augmentation_at, build_model, build_search_settings
+    from asr.build import build_augmentation_at, build_search_settings
 
     recipe = load_recipe(path, ["training.device=cpu"])
-    model = build_model(recipe, n_tokens=30)
+    model = build_weightless(recipe, n_tokens=30)
     assert sum(weights.numel() for weights in model.parameters()) > 0
     build_search_settings(recipe)
     build_augmentation_at(recipe)(0)

@@ -49,14 +49,16 @@ class ConvBlstmListener(Section):
 
 
 class VggBlstmListener(Section):
-    """Two blocks of two convolutions and a pooling (four times fewer states than frames), then projected BLSTMs."""
+    """Two blocks of two convolutions and a pooling (four times fewer states than frames), then BLSTM layers."""
 
     complexity: ClassVar[str] = "T"
     paper: ClassVar[str] = "Hori et al. 2017"
     kind: Literal["vgg_blstm"] = Field(description="which listener")
     n_channels: tuple[Width, Width] = Field((64, 128), description="channels of the convolutions of each block")
     d_hidden: Width = Field(512, description="width of each direction of each BLSTM, in units")
-    d_projection: Width = Field(512, description="width of the states of each layer, in units")
+    d_projection: Width | None = Field(
+        512, description="width to which each layer is projected, in units; null adds its two directions instead"
+    )
     n_layers: Depth = Field(4, description="BLSTM layers above the convolutions")
     dropout: Dropout = Field(0.1, description="probability of dropping a value between layers in training")
 

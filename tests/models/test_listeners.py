@@ -31,6 +31,9 @@ LISTENERS = {
     "vgg_blstm": lambda: VggBlstmListener(
         n_mels=20, n_channels=(3, 5), d_hidden=6, d_projection=7, n_layers=2, dropout=0.1
     ),
+    "vgg_blstm, directions added": lambda: VggBlstmListener(
+        n_mels=20, n_channels=(3, 5), d_hidden=6, d_projection=None, n_layers=2, dropout=0.1
+    ),
     "conformer": lambda: ConformerListener(
         n_mels=20,
         n_channels=4,
@@ -156,8 +159,19 @@ def test_end_to_end_convolutions_equal_those_of_each_utterance_alone() -> None:
                 image = torch.nn.functional.max_pool2d(image, 2, ceil_mode=True)
         rows = image[0].transpose(0, 1).flatten(1)[None]
         assert rows.shape[1] == state_lens[row]
-        expected = listener.projections[0](listener.layers[0](rows, state_lens[row : row + 1])).tanh()
+        projection = listener.joins[0]
+        both = listener.layers[0](rows, state_lens[row : row + 1])
+        expected = (both @ projection.weight.T + projection.bias).tanh()
         torch.testing.assert_close(states[row, : state_lens[row]], expected[0], atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_added_directions_are_the_halves_of_a_layers_output() -> None:
+    listener = VggBlstmListener(n_mels=8, n_channels=(2, 2), d_hidden=5, d_projection=None, n_layers=1, dropout=0.0)
+    seen: list[torch.Tensor] = []
+    listener.layers[0].register_forward_hook(lambda _module, _inputs, both: seen.append(both))
+    states, _ = listener(torch.randn(1, 12, 8), torch.tensor([12]))
+    torch.testing.assert_close(states, seen[0][..., :5] + seen[0][..., 5:])
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=8))
