@@ -21,6 +21,8 @@ from asr.models.attention.gmm import GmmAttention
 from asr.models.attention.image import ImageAttention, SqueezeExcitation, TwoDimensionalAttention
 from asr.models.attention.monotonic import MochaAttention, MonotonicAttention
 from asr.models.attention.relative import RelativeSelfAttention
+from asr.models.attentive_pooling import AttentivePooling
+from asr.models.classify_model import ClassifyModel
 from asr.models.listeners.conformer import ConformerListener
 from asr.models.listeners.conv_blstm import ConvBlstmListener
 from asr.models.listeners.e_branchformer import EBranchformerListener
@@ -36,10 +38,12 @@ from asr.recipe.model_section import ModelSection
 from asr.recipe.schema import AugmentSection, Recipe
 from asr.recipe.section import Section
 from asr.recipe.self_attention_section import SelfAttentionListener
+from asr.recipe.task_section import Classify
 from asr.search.beam import SearchSettings
+from asr.text.labels import Labels
 from asr.text.tokenizer import Tokenizer
 from asr.training.learner import LearnerSettings
-from asr.training.objectives import GuidedAttention, SpellingObjective
+from asr.training.objectives import GuidedAttention, LabelObjective, SpellingObjective
 from asr.training.trainer import TrainerSettings
 
 Part = TypeVar("Part")
@@ -74,17 +78,20 @@ ATTENTIONS = {
 RECURRENT_SPELLERS: dict[str, Callable[..., Speller]] = {"lstm": LstmSpeller, "parallel_lstm": ParallelLstmSpeller}
 
 
-def build_model(recipe: Recipe, n_tokens: int) -> AsrModel:
-    """Makes the model of a recipe, its weights drawn from the recipe's seed.
+def build_model(recipe: Recipe, n_tokens: int) -> AsrModel | ClassifyModel:
+    """Makes the model of a recipe's task, its weights drawn from the recipe's seed.
 
     Args:
         recipe: Of the run.
-        n_tokens: Size V of the tokenizer's vocabulary.
+        n_tokens: Size V of the vocabulary, or of the set of labels.
     """
     torch.manual_seed(recipe.training.seed)
-    model = recipe.model
+    model, task = recipe.model, recipe.task
     front_end = LogMel(**_arguments(recipe.features))
     listener = _build_listener(model, recipe.features.n_mels)
+    if isinstance(task, Classify):
+        pooling = AttentivePooling(listener.d_output, task.d_attention, task.n_heads)
+        return ClassifyModel(front_end, listener, pooling, n_tokens, task.dropout)
     speller = _build_speller(model, listener.d_output, n_tokens)
     return AsrModel(front_end, listener, speller, n_tokens, has_ctc=recipe.objective.ctc_weight > 0)
 
@@ -103,6 +110,7 @@ def _build_listener(model: ModelSection, n_mels: int) -> Listener:
 
 def _build_speller(model: ModelSection, d_states: int, n_tokens: int) -> Speller:
     """Makes the speller of a model whose listener gives states of width `d_states`."""
+    assert model.speller  # the recipe's check
     if model.speller.kind == "transformer":
         return TransformerSpeller(n_tokens, d_states, **_arguments(model.speller))
     assert model.attention  # the recipe's check
@@ -112,9 +120,12 @@ def _build_speller(model: ModelSection, d_states: int, n_tokens: int) -> Speller
     return RECURRENT_SPELLERS[model.speller.kind](attention, n_tokens, **_arguments(model.speller))
 
 
-def build_tokenizer(recipe: Recipe, utterances: Sequence[Utterance]) -> Tokenizer:
-    """Trains the recipe's tokenizer on the texts of the training set."""
-    return Tokenizer.train((utterance.text for utterance in utterances), **recipe.tokenizer.model_dump())
+def build_vocabulary(recipe: Recipe, utterances: Sequence[Utterance]) -> Tokenizer | Labels:
+    """Trains the recipe's tokenizer on the texts of the training set, or collects its labels."""
+    texts = (utterance.text for utterance in utterances)
+    if recipe.tokenizer is None:  # the recipe's check: its task writes no text
+        return Labels.train(texts)
+    return Tokenizer.train(texts, **recipe.tokenizer.model_dump())
 
 
 def build_plan(recipe: Recipe, utterances: Sequence[Utterance], n_tokens: Sequence[int]) -> StagedPlan:
@@ -179,9 +190,11 @@ def _of_stage(ends: Sequence[int], parts: Sequence[Part], step: int) -> Part:
     return parts[bisect_right(ends, step)]
 
 
-def build_objective(recipe: Recipe) -> SpellingObjective:
+def build_objective(recipe: Recipe) -> SpellingObjective | LabelObjective:
     """Makes what training minimises, but for search: `min_wer` is for who knows search and scoring."""
     section, guided = recipe.objective, recipe.objective.guided_attention
+    if recipe.task.kind == "classify":
+        return LabelObjective(section.label_smoothing)
     until_share = guided.until_step / recipe.training.n_steps if guided else 0.0
     return SpellingObjective(
         **section.model_dump(exclude={"guided_attention", "min_wer"}),

@@ -1,4 +1,4 @@
-"""`asr evaluate`: how many words does a model get wrong?"""
+"""`asr evaluate`: how good is a model?"""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,12 +13,13 @@ def evaluate(
     manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST", help="Test sets, from `asr prepare`.")],
     model: ModelFolder,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for results.json, hyp.trn, ref.trn and alignments, per manifest.")
+        Path | None,
+        typer.Option(help="Folder per manifest for results.json, and hyp.trn, ref.trn, alignments, or labels.tsv."),
     ] = None,
     search: Search = None,
     device: Device = "auto",
 ) -> None:
-    """Score a model on test sets: word and character error rate over the whole set, with a 95 % interval.
+    """Score a model on test sets, with 95 % intervals: word and character error rate, BLEU, or accuracy, by its task.
 
     \b
     Examples:
@@ -30,15 +31,14 @@ def evaluate(
         raise typer.BadParameter("two manifests of the same name would share a folder; give --out to one at a time")
 
     from asr.ranks.group import join_ranks
-    from asr.recognizer.evaluate import evaluate as evaluate_on
-    from asr.recognizer.recognizer import Recognizer
+    from asr.recognizer.trained import evaluate_trained, load_trained
 
     with join_ranks(DECODING_TIMEOUT_S) as ranks:
-        recognizer = Recognizer.load(model, device=device, search=search or ())
+        trained = load_trained(model, device=device, search=search or ())
         for manifest in manifests:
             folder = out / manifest.stem if out is not None and len(manifests) > 1 else out
             with progress_bar(str(manifest), shown=ranks.is_first) as progress:
-                evaluation = evaluate_on(recognizer, manifest, folder, ranks=ranks, progress=progress)
+                evaluation = evaluate_trained(trained, manifest, folder, ranks, progress)
             if ranks.is_first:
                 typer.echo(manifest)
                 typer.echo(evaluation.report)

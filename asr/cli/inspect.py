@@ -32,7 +32,7 @@ def inspect(
     ] = False,
     device: Device = "auto",
 ) -> None:
-    """Draw log-mel, words, CTC posteriors and attention on one axis of time.
+    """Draw log-mel, words or label, CTC posteriors and attention on one axis of time.
 
     Of more than four heads those four are drawn that follow the speech best, unless --layer or --head says which.
 
@@ -60,8 +60,8 @@ def inspect(
         raise typer.BadParameter("--rollout goes through all layers and heads: leave out --layer and --head")
     from asr.recognizer.inspect import inspect as draw
     from asr.recognizer.pictures.maps import View
-    from asr.recognizer.recognizer import Recognizer
+    from asr.recognizer.trained import load_trained
 
     view = View(layer, head, listener, rollout)
-    draw(Recognizer.load(model, device=device), audio, out, text=text, view=view)
+    draw(load_trained(model, device=device), audio, out, text=text, view=view)
     typer.echo(out)

@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from asr.cli.classify import classify
 from asr.cli.doctor import doctor
 from asr.cli.errors import exit_status, in_words, is_for_users
 from asr.cli.evaluate import evaluate
@@ -39,7 +40,7 @@ def _asr() -> None:
     """
 
 
-for _command in (prepare, shard, train, transcribe, evaluate, inspect, report, doctor):
+for _command in (prepare, shard, train, transcribe, classify, evaluate, inspect, report, doctor):
     app.command()(_command)
 
 

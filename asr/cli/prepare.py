@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 def prepare(
     corpus: Annotated[
         str,
-        typer.Argument(help="an4, digits, fsdd, librispeech (any tree of its layout) or ljspeech (any folder of its)."),
+        typer.Argument(
+            help="an4, digits, fsdd, fsdd_digits, librispeech (any tree of its layout) or ljspeech (any folder of its)."
+        ),
     ],
     folders: Annotated[
         list[Path],

@@ -28,10 +28,11 @@ DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight"
 SILENCE_S = 0.15
 """Silence between two recordings of a string."""
 
-_PARTS = {"test": (range(5), 300), "dev": (range(5, 10), 100), "train": (range(10, 50), 3000)}
+# Split: indices of its recordings, and number of strings.
+PARTS = {"test": (range(5), 300), "dev": (range(5, 10), 100), "train": (range(10, 50), 3000)}
 _SEED = 20161
-_HINT = "give the folder of the GitHub repository free-spoken-digit-dataset"
-_NAME = re.compile(r"(?P<digit>\d)_(?P<speaker>[^_]+)_(?P<index>\d+)\.wav")
+HINT = "give the folder of the GitHub repository free-spoken-digit-dataset"
+NAME = re.compile(r"(?P<digit>\d)_(?P<speaker>[^_]+)_(?P<index>\d+)\.wav")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,9 @@ def load_fsdd(source: Path | None, out: Path, progress: Progress) -> Splits:
     Raises:
         CorpusError: the tree is not FSDD's, or a line of a strings file is malformed.
     """
-    source = require_folder(source, "fsdd", ["recordings"], _HINT)
+    source = require_folder(source, "fsdd", ["recordings"], HINT)
     strings: dict[str, list[_String]] = {}
-    for split in _PARTS:
+    for split in PARTS:
         held_out = {string.text for rows in strings.values() for string in rows}
         strings[split] = _list_strings(source, split, held_out)
     total = sum(len(rows) for rows in strings.values())
@@ -79,7 +80,7 @@ def _list_strings(source: Path, split: str, held_out: set[str]) -> list[_String]
     listed = source / f"strings_{split}.tsv"
     if split != "train" and listed.exists():
         return list(_read_strings(listed))
-    indices, n_strings = _PARTS[split]
+    indices, n_strings = PARTS[split]
     return _draw_strings(source, split, indices, n_strings, held_out)
 
 
@@ -100,12 +101,12 @@ def _draw_strings(source: Path, split: str, indices: range, n_strings: int, held
     """
     decks: dict[str, list[str]] = {}
     for path in sorted((source / "recordings").iterdir()):
-        match = _NAME.fullmatch(path.name)
+        match = NAME.fullmatch(path.name)
         if match is not None and int(match["index"]) in indices:
             decks.setdefault(match["speaker"], []).append(path.name)
     if not decks:
         wanted = f"{{digit}}_{{speaker}}_{{{indices[0]}..{indices[-1]}}}.wav"
-        raise CorpusError(f"fsdd: looked for {wanted} in {source / 'recordings'} and found none; {_HINT}")
+        raise CorpusError(f"fsdd: looked for {wanted} in {source / 'recordings'} and found none; {HINT}")
     strings = []
     for rank, (speaker, deck) in enumerate(sorted(decks.items())):
         random_ = random.Random(f"{_SEED} {split} {speaker}")
@@ -137,7 +138,7 @@ class _Recordings:
 
     def write_string(self, string: _String, path: Path) -> str | None:
         """Write a string's audio, or say what keeps it from being written."""
-        matches = [_NAME.fullmatch(Path(file).name) for file in string.files]
+        matches = [NAME.fullmatch(Path(file).name) for file in string.files]
         spoken = " ".join(DIGITS[int(match["digit"])] if match else "?" for match in matches)
         if spoken != string.text:
             return f"the text is {string.text!r}, but its files say {spoken!r}"

@@ -9,6 +9,7 @@ from asr.corpora.an4 import load_an4
 from asr.corpora.candidate import CorpusError, Progress, Splits
 from asr.corpora.digits import load_digits
 from asr.corpora.fsdd import load_fsdd
+from asr.corpora.fsdd_digits import load_fsdd_digits
 from asr.corpora.librispeech import load_librispeech
 from asr.corpora.ljspeech import load_ljspeech
 from asr.corpora.manifest import Utterance, write_manifest
@@ -21,6 +22,7 @@ CORPORA: dict[str, Loader] = {
     "an4": load_an4,
     "digits": load_digits,
     "fsdd": load_fsdd,
+    "fsdd_digits": load_fsdd_digits,
     "librispeech": load_librispeech,
     "ljspeech": load_ljspeech,
 }

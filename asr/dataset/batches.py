@@ -12,7 +12,7 @@ from asr.audio.augment import perturbed_lens
 from asr.audio.noise import NoiseFolder
 from asr.corpora.manifest import Utterance, read_utterance
 from asr.dataset.plan import Planned
-from asr.text.tokenizer import Tokenizer
+from asr.text.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Batch:
 def collate(
     utterances: Sequence[Utterance],
     planned: Sequence[Planned],
-    tokenizer: Tokenizer,
+    vocabulary: Vocabulary,
     noises: NoiseFolder | None = None,
     *,
     counts: bool = True,
@@ -67,7 +67,7 @@ def collate(
     """
     chosen = [utterances[item.index] for item in planned]
     samples = [torch.from_numpy(read_utterance(item)) for item in chosen]
-    tokens = [torch.tensor(tokenizer.encode(item.text), dtype=torch.int64) for item in chosen]
+    tokens = [torch.tensor(vocabulary.encode(item.text), dtype=torch.int64) for item in chosen]
     padded_samples, sample_lens = pad(samples)
     padded_tokens, token_lens = pad(tokens)
     speeds = torch.tensor([item.speed for item in planned], dtype=torch.float64)

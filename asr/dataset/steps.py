@@ -9,7 +9,7 @@ from asr.audio.noise import NoiseFolder
 from asr.corpora.manifest import Utterance
 from asr.dataset.batches import Batch, collate
 from asr.dataset.plan import Planned, StagedPlan
-from asr.text.tokenizer import Tokenizer
+from asr.text.vocabulary import Vocabulary
 
 
 def no_noises(_step: int) -> None:
@@ -25,7 +25,7 @@ class TrainingSteps(Dataset[list[Batch]]):
     Args:
         utterances: The training set.
         plan: Which of them make up which step.
-        tokenizer: For their transcripts.
+        vocabulary: For what is to be said of them.
         rank: Of this process, from 0.
         n_ranks: Processes that share each step.
         n_micro: Micro-batches that each of them works through in one step.
@@ -36,7 +36,7 @@ class TrainingSteps(Dataset[list[Batch]]):
         self,
         utterances: Sequence[Utterance],
         plan: StagedPlan,
-        tokenizer: Tokenizer,
+        vocabulary: Vocabulary,
         rank: int = 0,
         n_ranks: int = 1,
         n_micro: int = 1,
@@ -44,7 +44,7 @@ class TrainingSteps(Dataset[list[Batch]]):
     ) -> None:
         self.utterances = utterances
         self.plan = plan
-        self.tokenizer = tokenizer
+        self.vocabulary = vocabulary
         self.rank = rank
         self.n_ranks = n_ranks
         self.n_micro = n_micro
@@ -63,7 +63,7 @@ class TrainingSteps(Dataset[list[Batch]]):
         shares = [planned[self.rank + self.n_ranks * micro :: n_shares] for micro in range(self.n_micro)]
         noises = self.noises_at(step)
         return [
-            collate(self.utterances, share or planned[:1], self.tokenizer, noises, counts=bool(share))
+            collate(self.utterances, share or planned[:1], self.vocabulary, noises, counts=bool(share))
             for share in shares
         ]
 

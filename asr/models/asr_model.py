@@ -1,4 +1,4 @@
-"""The whole model: front end, listener, CTC head and speller, joined and nothing more."""
+"""The model that writes: front end, listener, CTC head and speller, joined and nothing more."""
 
 from typing import NamedTuple
 
@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from asr.audio.logmel import LogMel
 from asr.models.listeners.interface import Listener
+from asr.models.listening_model import ListeningModel
 from asr.models.spellers.interface import Speller
 
 
@@ -28,7 +29,7 @@ class Outputs(NamedTuple):
     hypothesis_logits: Tensor | None = None
 
 
-class AsrModel(nn.Module):
+class AsrModel(ListeningModel):
     """Listen, attend and spell with a CTC head on the listener (Chan et al. 2016; Kim et al. 2017).
 
     Args:
@@ -42,21 +43,9 @@ class AsrModel(nn.Module):
     def __init__(
         self, front_end: LogMel, listener: Listener, speller: Speller, n_tokens: int, has_ctc: bool = True
     ) -> None:
-        super().__init__()
-        self.front_end = front_end
-        self.listener = listener
+        super().__init__(front_end, listener)
         self.ctc_head = nn.Linear(listener.d_output, n_tokens) if has_ctc else None
         self.speller = speller
-
-    def features(self, samples: Tensor, sample_lens: Tensor) -> tuple[Tensor, Tensor]:
-        """Samples (B, N) and lengths (B,) -> features (B, T, M) and frame_lens (B,)."""
-        features, frame_lens = self.front_end(samples, sample_lens)
-        return features, frame_lens
-
-    def encode(self, features: Tensor, frame_lens: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (B, T, M) and lengths (B,) -> states (B, S, D), zero beyond each length, and state_lens (B,)."""
-        states, state_lens = self.listener(features, frame_lens)
-        return states, state_lens
 
     def ctc_log_probs(self, states: Tensor) -> Tensor:
         """States (B, S, D) -> log-probabilities (B, S, V) of each token or blank at each state; needs a CTC head."""

@@ -102,6 +102,19 @@ def with_min_wer(sums: LossSums, outputs: Outputs, n_best: NBest, eos: int, join
     return sums._replace(joint=loss + joint_weight * sums.joint, parts=sums.parts | {"word_errors": n_errors})
 
 
+def label_loss(logits: Tensor, labels: Tensor, label_smoothing: float) -> LossSums:
+    """Cross-entropy of labels with label smoothing; each utterance counts as one token.
+
+    Args:
+        logits: (B, V).
+        labels: (B,) int64.
+        label_smoothing: Share of the target spread evenly over the labels.
+    """
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing, reduction="sum")
+    return LossSums(loss, torch.tensor(len(labels)), (logits.argmax(-1) == labels).sum(), {})
+
+
 def targets_of(tokens: Tensor, token_lens: Tensor, eos: int) -> tuple[Tensor, Tensor]:
     """What the speller is to write: tokens (B, U) -> (B, U + 1) with `eos` behind each, and which are real, bool."""
     targets = F.pad(tokens, (0, 1)).scatter(1, token_lens[:, None], eos)

@@ -115,12 +115,14 @@ class ModelSection(Section):
     attention: Attention | None = Field(
         None, discriminator="kind", description="how a recurrent speller looks at the states"
     )
-    speller: LstmSpeller | ParallelLstmSpeller | TransformerSpeller = Field(
-        discriminator="kind", description="the decoder, from states to tokens"
+    speller: LstmSpeller | ParallelLstmSpeller | TransformerSpeller | None = Field(
+        None, discriminator="kind", description="the decoder, from states to tokens; null for a task that writes none"
     )
 
     @model_validator(mode="after")
     def _speller_can_use_the_attention(self) -> Self:
+        if self.speller is None:
+            return self
         speller = self.speller.kind
         if speller in WITH_OWN_ATTENTION:
             if self.attention is not None:

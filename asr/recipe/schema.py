@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from asr.recipe.model_section import ModelSection
 from asr.recipe.section import Section
-from asr.recipe.task_section import Transcribe, Translate
+from asr.recipe.task_section import Classify, Transcribe, Translate, check_use
 
 Count = Annotated[int, Field(ge=1)]
 CountOrNone = Annotated[int, Field(ge=0)]
@@ -56,6 +56,11 @@ class FeaturesSection(Section):
 
     floor_db: Annotated[float, Field(ge=-120, le=0)] = Field(
         -80.0, description="mel powers below this count as silence, in dB of full scale; -80 is 16-bit rounding noise"
+    )
+    normalize: Literal["bins", "level"] = Field(
+        "bins",
+        description="what is made even over an utterance: each mel bin by itself, or the level of all together, which "
+        "leaves a lone word its spectrum",
     )
 
     @model_validator(mode="after")
@@ -276,19 +281,27 @@ class SearchSection(Section):
 class Recipe(Section):
     """One run: task, data, features, tokens, model, training, search."""
 
-    task: Transcribe | Translate = Field(
+    task: Transcribe | Translate | Classify = Field(
         Transcribe(kind="transcribe"), discriminator="kind", description="what is to be made of an utterance"
     )
     data: DataSection = Field(description="utterances and batches")
     features: FeaturesSection = Field(FeaturesSection(), description="log-mel front end")
-    tokenizer: CharTokenizer | UnigramTokenizer | BpeTokenizer = Field(
-        discriminator="kind", description="how text is cut into tokens"
+    tokenizer: CharTokenizer | UnigramTokenizer | BpeTokenizer | None = Field(
+        None, discriminator="kind", description="how text is cut into tokens; null for a task that writes none"
     )
     augment: AugmentSection = Field(AugmentSection(), description="variation of training utterances")
     model: ModelSection = Field(description="the network")
     objective: ObjectiveSection = Field(ObjectiveSection(), description="the loss")
     training: TrainingSection = Field(TrainingSection(), description="the optimizer's run")
     search: SearchSection = Field(SearchSection(), description="decoding")
+
+    @model_validator(mode="after")
+    def _task_has_what_it_needs(self) -> Self:
+        model = {"model.attention": self.model.attention, "model.speller": self.model.speller}
+        check_use(
+            self.task.kind, {"tokenizer": self.tokenizer, **model, "objective": self.objective, "search": self.search}
+        )
+        return self
 
     @model_validator(mode="after")
     def _ctc_is_trained_where_it_is_used(self) -> Self:

@@ -60,6 +60,13 @@ PANELS = (
         100.0,
         100.0,
     ),
+    Panel(
+        "Labels told wrongly on dev",
+        "% of utterances",
+        {"dev/error_rate": "error rate", "average/error_rate": "of the average"},
+        100.0,
+    ),
+    Panel("Probability of the labels told on dev", "%", {"dev/confidence": ""}, 100.0),
     Panel("Translations of dev, greedy decoding", "BLEU", {"dev/bleu": "BLEU", "average/bleu": "BLEU of the average"}),
     Panel(
         "What chrF lacks on dev", "of 100", {"dev/chrf_gap": "chrF", "average/chrf_gap": "chrF of the average"}, 100.0

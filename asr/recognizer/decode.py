@@ -1,48 +1,62 @@
 """Decoding a set of utterances in even batches: what validation and evaluation share."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from asr.audio.read import RATE_HZ
 from asr.corpora.manifest import Utterance, read_utterance
 from asr.dataset.batches import pad
 from asr.dataset.plan import in_order
-from asr.models.asr_model import AsrModel
-from asr.search.hypothesis import Hypothesis
+from asr.models.listening_model import ListeningModel
+from asr.ranks.group import Ranks
 
-Search = Callable[[Tensor, Tensor], list[Hypothesis]]
-"""(states (B, S, D), state_lens (B,)) -> the best hypothesis of each utterance."""
+MIN_SAMPLES = RATE_HZ // 10  # shorter audio is filled up with silence: a listener needs a few frames
+
+Answer = Callable[[Tensor, Tensor], list[dict[str, Any]]]
+"""(states (B, S, D), state_lens (B,)) -> what is made of each utterance, in plain values."""
 
 
 def decode(
-    model: AsrModel,
+    model: ListeningModel,
     utterances: Sequence[Utterance],
-    search: Search,
+    answer: Answer,
     batch_s: float,
+    ranks: Ranks,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> list[Hypothesis]:
-    """Finds each utterance's transcript.
+) -> list[dict[str, Any]]:
+    """Finds what is to be said of each utterance; every rank works on its share, and all get all of it.
 
     Args:
         model: In evaluation mode.
         utterances: What to decode.
-        search: How.
+        answer: How.
         batch_s: Padded seconds of audio per batch.
-        progress: Told (utterances done, all of them).
+        ranks: The processes that share the work.
+        progress: Told (utterances done, all of this process's).
 
     Returns:
-        One hypothesis per utterance, in the order given.
+        One answer per utterance, in the order given.
     """
-    found: dict[int, Hypothesis] = {}
-    for indices, states, state_lens in listen(model, utterances, batch_s):
-        found.update(zip(indices, search(states, state_lens), strict=True))
-        progress(len(found), len(utterances))
-    return [found[index] for index in range(len(utterances))]
+    mine = ranks.share(utterances)
+    found: dict[int, dict[str, Any]] = {}
+
+    def tell() -> None:
+        ranks.at(len(found), "validating")
+        progress(len(found), len(mine))
+
+    tell()
+    for indices, states, state_lens in listen(model, mine, batch_s):
+        found.update(zip(indices, answer(states, state_lens), strict=True))
+        tell()
+    return ranks.in_order([found[index] for index in range(len(mine))])
 
 
 def listen(
-    model: AsrModel, utterances: Sequence[Utterance], batch_s: float
+    model: ListeningModel, utterances: Sequence[Utterance], batch_s: float
 ) -> Iterator[tuple[list[int], Tensor, Tensor]]:
     """Encodes a set, longest utterances first: yields indices into it, states (B, S, D) and state_lens (B,)."""
     device = next(model.parameters()).device
@@ -52,3 +66,16 @@ def listen(
         with torch.inference_mode():
             states, state_lens = model.encode(*model.features(samples.to(device), sample_lens.to(device)))
         yield indices, states, state_lens
+
+
+def hear(model: ListeningModel, recordings: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+    """Encodes recordings: samples (N,) each -> listener states (B, S, D) and state_lens (B,)."""
+    device = next(model.parameters()).device
+    samples, sample_lens = pad([long_enough(samples) for samples in recordings])
+    with torch.inference_mode():
+        return model.encode(*model.features(samples.to(device), sample_lens.to(device)))
+
+
+def long_enough(samples: np.ndarray) -> np.ndarray:
+    """Samples (N,), with silence behind them if they are too few."""
+    return np.pad(samples, (0, max(0, MIN_SAMPLES - len(samples))))

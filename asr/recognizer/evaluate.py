@@ -1,11 +1,15 @@
 """How many words does a model get wrong on a test set?"""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from asr.corpora.manifest import Utterance, read_manifest
+from torch import Tensor
+
+from asr.corpora.manifest import read_manifest
 from asr.ranks.group import Ranks
 from asr.recognizer.decode import decode
 from asr.recognizer.recognizer import Recognizer
@@ -79,7 +83,9 @@ def evaluate(
     ranks = ranks or Ranks()
     utterances = read_manifest(manifest, recognizer.recipe.task.target)
     start = time.perf_counter()
-    hypotheses = _decode(recognizer, utterances, batch_s or recognizer.recipe.search.batch_s, ranks, progress)
+    seconds = batch_s or recognizer.recipe.search.batch_s
+    rows = decode(recognizer.model, utterances, partial(_search, recognizer), seconds, ranks, progress)
+    hypotheses = [Hypothesis(**{**row, "tokens": tuple(row["tokens"])}) for row in rows]
     wall_s = time.perf_counter() - start
     texts = [normalize(recognizer.tokenizer.decode(hypothesis.tokens)) for hypothesis in hypotheses]
     scored = score(
@@ -105,24 +111,8 @@ def evaluate(
     return found
 
 
-def _decode(
-    recognizer: Recognizer,
-    utterances: Sequence[Utterance],
-    batch_s: float,
-    ranks: Ranks,
-    progress: Callable[[int, int], None],
-) -> list[Hypothesis]:
-    """Every rank decodes its share; all get all hypotheses, in the order of the utterances."""
-    mine = ranks.share(utterances)
-
-    def tell(done: int, total: int) -> None:
-        ranks.at(done, "validating")
-        progress(done, total)
-
-    tell(0, len(mine))
-    found = decode(recognizer.model, mine, recognizer.search, batch_s, tell)
-    rows = ranks.in_order([asdict(hypothesis) for hypothesis in found])
-    return [Hypothesis(**{**row, "tokens": tuple(row["tokens"])}) for row in rows]
+def _search(recognizer: Recognizer, states: Tensor, state_lens: Tensor) -> list[dict[str, Any]]:
+    return [asdict(hypothesis) for hypothesis in recognizer.search(states, state_lens)]
 
 
 def _percent(rate: float) -> str:

@@ -7,17 +7,21 @@ import numpy as np
 from torch import Tensor
 
 from asr.audio.read import read_audio
+from asr.recognizer.classifier import Classifier
 from asr.recognizer.pictures.maps import ALL, Map, View, maps_of
 from asr.recognizer.pictures.page import draw
 from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.sight import Sight, look
+from asr.recognizer.task_error import TaskError
 
 
-def inspect(recognizer: Recognizer, audio: Path, out: Path, *, text: str | None = None, view: View = ALL) -> None:
+def inspect(
+    trained: Recognizer | Classifier, audio: Path, out: Path, *, text: str | None = None, view: View = ALL
+) -> None:
     """Draws log-mel, words, CTC posteriors and attention on one axis of time.
 
     Args:
-        recognizer: The model.
+        trained: The model.
         audio: A recording.
         out: The picture, its format by its suffix: .png, .svg or .pdf; or .npz, the same as arrays: the fields of
             `Sight`, and `maps` (n, R, S) with their `titles`, which would be drawn.
@@ -27,21 +31,31 @@ def inspect(recognizer: Recognizer, audio: Path, out: Path, *, text: str | None 
     Raises:
         AudioError: The recording cannot be read.
         SightError: The model has no such layer, head or self-attention.
+        TaskError: Words for a model that classifies.
         ValueError: Another suffix.
     """
-    samples = read_audio(audio)
+    samples, listener = read_audio(audio), view.of_listener or view.rollout
+    if isinstance(trained, Classifier):
+        if text is not None:
+            raise TaskError("this model tells a label and writes no words: leave out the text")
+        sight, title = trained.look(samples, listener=listener), f"{audio.name}, the label as heard"
+    else:
+        sight = _look(trained, samples, text, listener)
+        title = f"{audio.name}, the words as {'heard' if text is None else 'told'}"
+    maps = maps_of(sight, view)
+    if out.suffix.lower() == ".npz":
+        _write_numbers(out, sight, maps)
+    else:
+        draw(out, sight, maps, title)
 
+
+def _look(recognizer: Recognizer, samples: np.ndarray, text: str | None, listener: bool) -> Sight:
     def tokens_of(states: Tensor, state_lens: Tensor) -> list[int]:
         if text is not None:
             return recognizer.tokenizer.encode(text)
         return list(recognizer.search(states, state_lens)[0].tokens)
 
-    sight = look(recognizer.model, recognizer.tokenizer, samples, tokens_of, view.of_listener or view.rollout)
-    maps = maps_of(sight, view)
-    if out.suffix.lower() == ".npz":
-        _write_numbers(out, sight, maps)
-    else:
-        draw(out, sight, maps, f"{audio.name}, the words as {'heard' if text is None else 'told'}")
+    return look(recognizer.model, recognizer.tokenizer, samples, tokens_of, listener)
 
 
 def _write_numbers(out: Path, sight: Sight, maps: list[Map]) -> None:

@@ -36,7 +36,9 @@ audio. Growth is that of the part's own operations with T frames, S states and U
 def kind_model(kind: Kind) -> AsrModel:
     """Builds the common model with one part of that kind."""
     values = {"data": {"train": ("-",), "dev": ("-",)}, "tokenizer": {"kind": "char"}, "model": kind.model}
-    return build_model(Recipe.model_validate(values), N_VOCABULARY)
+    model = build_model(Recipe.model_validate(values), N_VOCABULARY)
+    assert isinstance(model, AsrModel)
+    return model
 
 
 def kind_flop(model: AsrModel) -> float:

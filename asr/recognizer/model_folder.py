@@ -1,4 +1,4 @@
-"""The folder that is a trained model: recipe, tokenizer and weights, and nothing else needed."""
+"""The folder that is a trained model: recipe, tokenizer or labels, and weights, and nothing else needed."""
 
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -6,8 +6,10 @@ from pathlib import Path
 
 from asr.build import build_model
 from asr.models.asr_model import AsrModel
+from asr.models.classify_model import ClassifyModel
 from asr.recipe.load import load_recipe
 from asr.recipe.schema import Recipe
+from asr.text.labels import Labels
 from asr.text.tokenizer import Tokenizer
 from asr.training.candidates import MODEL_FILE
 from asr.training.checkpoint import CheckpointError, verify_directory
@@ -15,9 +17,17 @@ from asr.training.tensors import load_tensors
 
 RECIPE_FILE = "recipe.yaml"
 TOKENIZER_FILE = "tokenizer.model"
+LABELS_FILE = "labels.json"
 
 
-def load_model(folder: Path, overrides: Sequence[str] = ()) -> tuple[Recipe, Tokenizer, AsrModel]:
+def vocabulary_file(recipe: Recipe) -> str:
+    """The name of the file that holds the vocabulary of the recipe's task."""
+    return LABELS_FILE if recipe.task.kind == "classify" else TOKENIZER_FILE
+
+
+def load_model(
+    folder: Path, overrides: Sequence[str] = ()
+) -> tuple[Recipe, Tokenizer | Labels, AsrModel | ClassifyModel]:
     """Reads a model folder; nothing in it is ever run as code.
 
     Args:
@@ -25,41 +35,43 @@ def load_model(folder: Path, overrides: Sequence[str] = ()) -> tuple[Recipe, Tok
         overrides: Changes to its recipe, each as section.key=value.
 
     Returns:
-        Its recipe, its tokenizer, and the model on the CPU in evaluation mode.
+        Its recipe, its tokenizer or its labels, and the model on the CPU in evaluation mode.
 
     Raises:
         CheckpointError: The folder is missing, damaged, or its weights do not fit its recipe.
         RecipeError: The recipe in it is not one, or an override is not of its kind.
+        LabelError: Its labels cannot be read.
     """
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such model folder; --model takes EXP/best of an experiment")
     verify_directory(folder)
     recipe = load_recipe(folder / RECIPE_FILE, overrides)
-    tokenizer = Tokenizer.load(folder / TOKENIZER_FILE)
-    model = build_model(recipe, tokenizer.n_tokens)
+    path = folder / vocabulary_file(recipe)
+    vocabulary = Labels.load(path) if path.name == LABELS_FILE else Tokenizer.load(path)
+    model = build_model(recipe, vocabulary.n_tokens)
     try:
         model.load_state_dict(load_tensors(folder / MODEL_FILE))
     except RuntimeError as error:
         raise CheckpointError(f"{folder / MODEL_FILE}: does not fit {folder / RECIPE_FILE}: {error}") from error
-    return recipe, tokenizer, model.eval()
+    return recipe, vocabulary, model.eval()
 
 
-def take_weights(folder: Path, model: AsrModel, tokenizer: Tokenizer) -> None:
+def take_weights(folder: Path, model: AsrModel | ClassifyModel, vocabulary: Tokenizer | Labels) -> None:
     """Gives a model the weights of a trained one, to go on from there.
 
     Args:
         folder: `best` of an experiment.
         model: Of the new run.
-        tokenizer: Of the new run; tokens must have the same numbers in both.
+        vocabulary: Of the new run; tokens must have the same numbers in both.
 
     Raises:
         CheckpointError: The folder is no whole model, or the first thing in which both differ: a token, or the name or
             shape of a weight.
         RecipeError: The recipe in it is not one.
     """
-    _, their_tokenizer, trained = load_model(folder)
+    _, their_vocabulary, trained = load_model(folder)
     key = f"training.init_from = {folder}"
-    mine, theirs = (each.pieces(range(each.n_tokens)) for each in (tokenizer, their_tokenizer))
+    mine, theirs = (each.pieces(range(each.n_tokens)) for each in (vocabulary, their_vocabulary))
     for number, (here, there) in enumerate(zip_longest(mine, theirs)):
         if here != there:
             raise CheckpointError(

@@ -4,21 +4,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from asr.audio.read import RATE_HZ, read_audio
 from asr.build import build_search_settings, pick_device
-from asr.dataset.batches import pad
 from asr.models.asr_model import AsrModel
 from asr.recipe.schema import Recipe
+from asr.recognizer.decode import hear
 from asr.recognizer.model_folder import load_model
+from asr.recognizer.task_error import TaskError
 from asr.recognizer.transcript import Segment, Transcript
 from asr.search.beam import beam_search
 from asr.search.hypothesis import Hypothesis
 from asr.text.tokenizer import Tokenizer
-
-MIN_SAMPLES = RATE_HZ // 10  # shorter audio is filled up with silence: a listener needs a few frames
 
 
 class Recognizer:
@@ -48,10 +46,16 @@ class Recognizer:
         Raises:
             CheckpointError: The folder is not a whole model.
             RecipeError: A change is not one to that section.
+            TaskError: Its model writes no text.
             DeviceError: The device is not there.
         """
         place = pick_device(device)
         recipe, tokenizer, model = load_model(Path(folder), [f"search.{change}" for change in search])
+        if not isinstance(model, AsrModel) or not isinstance(tokenizer, Tokenizer):
+            raise TaskError(
+                f"{folder}: this model was trained to {recipe.task.kind} and writes no text; use `asr classify`, in "
+                "Python asr.Classifier"
+            )
         return cls(model.to(place), tokenizer, recipe)
 
     def transcribe(self, audio: str | Path | np.ndarray) -> Transcript:
@@ -69,11 +73,7 @@ class Recognizer:
 
     def listen(self, recordings: list[np.ndarray]) -> tuple[Tensor, Tensor]:
         """Steps 2 and 3: samples (N,) each -> listener states (B, S, D) and state_lens (B,)."""
-        device = next(self.model.parameters()).device
-        long_enough = [np.pad(samples, (0, max(0, MIN_SAMPLES - len(samples)))) for samples in recordings]
-        samples, sample_lens = pad(long_enough)
-        with torch.inference_mode():
-            return self.model.encode(*self.model.features(samples.to(device), sample_lens.to(device)))
+        return hear(self.model, recordings)
 
     def search(self, states: Tensor, state_lens: Tensor) -> list[Hypothesis]:
         """Step 4: the best hypothesis of each utterance."""

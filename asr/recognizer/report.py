@@ -17,7 +17,7 @@ from asr.recognizer.transcript import clean
 
 _ALARM, _SKIPPED = "ALIGNMENT: ", "the gradient is "
 _TIME = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ")
-MEASURES = {"chrf_gap": "100 - chrF", "wer": "WER"}
+MEASURES = {"chrf_gap": "100 - chrF", "wer": "WER", "error_rate": "error rate"}
 _PNG_END = b"IEND\xaeB`\x82"
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 90rem; margin: 2rem auto; padding: 0 1rem; color: #1b2540 }

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from asr.audio.read import RATE_HZ
 from asr.models.asr_model import AsrModel
+from asr.models.listening_model import ListeningModel
 from asr.models.objective import history_of
-from asr.recognizer.recognizer import MIN_SAMPLES
+from asr.recognizer.decode import long_enough
 from asr.text.tokenizer import Tokenizer
 
 
@@ -68,7 +69,7 @@ def look(
     Raises:
         SightError: The listener has no self-attention.
     """
-    samples = np.pad(samples, (0, max(0, MIN_SAMPLES - len(samples))))
+    samples = long_enough(samples)
     device = next(model.parameters()).device
     features, frame_lens = model.features(
         torch.from_numpy(samples)[None].to(device), torch.tensor([len(samples)], device=device)
@@ -81,27 +82,33 @@ def look(
     n_frames, n_states = features.shape[1], states.shape[1]
     return Sight(
         duration_s=len(samples) / RATE_HZ,
-        features=_array(features[0]),
+        features=array_of(features[0]),
         frames_s=model.front_end.span_s(n_frames),
         states_s=model.front_end.span_s(n_states * model.listener.time_reduction),
         pieces=tokenizer.pieces([*tokens, tokenizer.eos]),
         heads=list(model.speller.head_names),
-        attention=_array(weights[0].transpose(0, 1)),
+        attention=array_of(weights[0].transpose(0, 1)),
         vocabulary=tokenizer.pieces(range(tokenizer.n_tokens)),
-        posteriors=_array(model.ctc_log_probs(states)[0].exp()) if model.ctc_head else None,
-        listener=_listener_maps(model, features, frame_lens) if listener else None,
+        posteriors=array_of(model.ctc_log_probs(states)[0].exp()) if model.ctc_head else None,
+        listener=listener_maps(model, features, frame_lens) if listener else None,
     )
 
 
-def _listener_maps(model: AsrModel, features: Tensor, frame_lens: Tensor) -> np.ndarray:
+def listener_maps(model: ListeningModel, features: Tensor, frame_lens: Tensor) -> np.ndarray:
+    """Self-attention of the listener, (L, H', S, S), of one utterance.
+
+    Raises:
+        SightError: It has none.
+    """
     maps = getattr(model.listener, "attention_maps", None)
     if maps is None:
         raise SightError(
-            f"the listener, a {type(model.listener).__name__}, has no self-attention: only the speller's attention can "
-            "be seen, without rollout"
+            f"the listener, a {type(model.listener).__name__}, has no self-attention: only attention to its states "
+            "can be seen, without rollout"
         )
-    return _array(maps(features, frame_lens)[0])
+    return array_of(maps(features, frame_lens)[0])
 
 
-def _array(values: Tensor) -> np.ndarray:
+def array_of(values: Tensor) -> np.ndarray:
+    """A tensor as a float32 array."""
     return values.float().cpu().numpy()

@@ -1,6 +1,6 @@
 """From a recipe to a trained model in a folder."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,8 @@ from asr.build import (
     build_noises_at,
     build_objective,
     build_plan,
-    build_tokenizer,
     build_trainer_settings,
+    build_vocabulary,
     pick_device,
 )
 from asr.corpora.manifest import Utterance, read_manifest
@@ -23,17 +23,21 @@ from asr.dataset.batches import Batch
 from asr.dataset.plan import StagedPlan, fingerprint
 from asr.dataset.steps import TrainingSteps, training_loader
 from asr.models.asr_model import AsrModel
+from asr.models.classify_model import ClassifyModel
 from asr.ranks.group import Ranks
 from asr.recipe.load import RecipeError, dump_recipe
 from asr.recipe.schema import Recipe
-from asr.recognizer.model_folder import RECIPE_FILE, TOKENIZER_FILE, take_weights
+from asr.recognizer.classifier import Classifier
+from asr.recognizer.model_folder import RECIPE_FILE, take_weights, vocabulary_file
 from asr.recognizer.n_best import NBestSearch
 from asr.recognizer.validate import Validator
+from asr.recognizer.validate_labels import LabelValidator
+from asr.text.labels import Labels
 from asr.text.tokenizer import Tokenizer
 from asr.training.floor import Floor, forward_flop, matmul_rate
 from asr.training.memory import keep_memory
-from asr.training.objectives import MinWerObjective, Objective
-from asr.training.trainer import Trainer
+from asr.training.objectives import MinWerObjective, Objective, SpellingObjective
+from asr.training.trainer import Trainer, Validation
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Experiment:
 
     recipe: Recipe
     train: Sequence[Utterance]
-    tokenizer: Tokenizer
+    vocabulary: Tokenizer | Labels
     n_tokens: Sequence[int]
     plan: StagedPlan
     steps: TrainingSteps
@@ -102,44 +106,54 @@ def assemble(recipe: Recipe, out: Path, ranks: Ranks) -> Experiment:
     """
     keep_memory()
     train, dev = (_utterances(manifests, recipe.task.target) for manifests in (recipe.data.train, recipe.data.dev))
-    tokenizer = build_tokenizer(recipe, train)
-    n_tokens = tokenizer.count([utterance.text for utterance in train])
+    vocabulary = build_vocabulary(recipe, train)
+    n_tokens = vocabulary.count([utterance.text for utterance in train])
     plan = build_plan(recipe, train, n_tokens)
-    model = build_model(recipe, tokenizer.n_tokens).to(pick_device(recipe.training.device))
+    model = build_model(recipe, vocabulary.n_tokens).to(pick_device(recipe.training.device))
     if recipe.training.init_from:
-        take_weights(recipe.training.init_from, model, tokenizer)
+        take_weights(recipe.training.init_from, model, vocabulary)
     trainer = Trainer(
         model,
-        _objective(recipe, model, tokenizer),
+        _objective(recipe, model, vocabulary),
         build_augmentation_at(recipe),
         build_learner_settings(recipe),
         build_trainer_settings(recipe),
         out,
-        {RECIPE_FILE: dump_recipe(recipe).encode(), TOKENIZER_FILE: tokenizer.model},
-        Validator(
-            model,
-            tokenizer,
-            dev,
-            recipe.search.batch_s,
-            recipe.training.n_steps,
-            recipe.task.kind == "translate",
-            out / "attention",
-            ranks,
-        ),
+        {RECIPE_FILE: dump_recipe(recipe).encode(), vocabulary_file(recipe): vocabulary.model},
+        _validator(recipe, model, vocabulary, dev, out / "attention", ranks),
         fingerprint(train),
         ranks,
     )
     n_micro, noises_at = recipe.training.n_micro_batches, build_noises_at(recipe)
-    steps = TrainingSteps(train, plan, tokenizer, ranks.rank, ranks.n_ranks, n_micro, noises_at)
-    return Experiment(recipe, train, tokenizer, n_tokens, plan, steps, trainer, ranks)
+    steps = TrainingSteps(train, plan, vocabulary, ranks.rank, ranks.n_ranks, n_micro, noises_at)
+    return Experiment(recipe, train, vocabulary, n_tokens, plan, steps, trainer, ranks)
 
 
-def _objective(recipe: Recipe, model: AsrModel, tokenizer: Tokenizer) -> Objective:
+def _validator(
+    recipe: Recipe,
+    model: AsrModel | ClassifyModel,
+    vocabulary: Tokenizer | Labels,
+    dev: Sequence[Utterance],
+    pictures: Path,
+    ranks: Ranks,
+) -> Callable[[int], Validation]:
+    """What tells how good the model of a task is."""
+    if isinstance(model, ClassifyModel):
+        assert isinstance(vocabulary, Labels)
+        return LabelValidator(Classifier(model, vocabulary, recipe), dev, pictures, ranks)
+    assert isinstance(vocabulary, Tokenizer)
+    translates, n_steps = recipe.task.kind == "translate", recipe.training.n_steps
+    return Validator(model, vocabulary, dev, recipe.search.batch_s, n_steps, translates, pictures, ranks)
+
+
+def _objective(recipe: Recipe, model: AsrModel | ClassifyModel, vocabulary: Tokenizer | Labels) -> Objective:
     """What training minimises; to minimise the errors of search takes a search."""
     likelihood, min_wer = build_objective(recipe), recipe.objective.min_wer
     if min_wer is None:
         return likelihood
-    search = NBestSearch(model, tokenizer, build_n_best_settings(recipe, min_wer.n_best))
+    assert isinstance(model, AsrModel) and isinstance(vocabulary, Tokenizer)  # the recipe's check
+    assert isinstance(likelihood, SpellingObjective)
+    search = NBestSearch(model, vocabulary, build_n_best_settings(recipe, min_wer.n_best))
     return MinWerObjective(likelihood, search, min_wer.joint_weight)
 
 

@@ -8,7 +8,7 @@ import torch
 
 from asr.audio.read import RATE_HZ
 from asr.dataset.batches import Batch
-from asr.models.asr_model import AsrModel
+from asr.models.listening_model import ListeningModel
 from asr.training.objectives import Objective
 
 MATMUL_SIZE = 2048
@@ -33,7 +33,7 @@ class Floor(NamedTuple):
 
 
 @torch.inference_mode()
-def forward_flop(model: AsrModel, objective: Objective, batch: Batch) -> float:
+def forward_flop(model: ListeningModel, objective: Objective, batch: Batch) -> float:
     """Operations of one utterance's forward pass per second of audio; matrix products, convolutions and LSTMs."""
     device = next(model.parameters()).device
     samples, lens = batch.samples[:1, : batch.sample_lens[0]].to(device), batch.sample_lens[:1].to(device)

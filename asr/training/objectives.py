@@ -9,7 +9,7 @@ from torch import Tensor
 
 from asr.models.asr_model import Outputs
 from asr.models.min_wer import NBest
-from asr.models.objective import Guide, LossSums, history_of, joint_loss, with_min_wer
+from asr.models.objective import Guide, LossSums, history_of, joint_loss, label_loss, with_min_wer
 from asr.training.schedule import guide_weight, sampling_probability
 
 
@@ -159,3 +159,28 @@ class MinWerObjective:
         histories = history_of(n_best.tokens, self.likelihood.sos)
         outputs, sums = self.likelihood.ask(forward, features, frame_lens, tokens, token_lens, run_share, histories)
         return with_min_wer(sums, outputs, n_best, self.likelihood.eos, self.joint_weight)
+
+
+class LabelObjective:
+    """Naming an utterance: cross-entropy.
+
+    Args:
+        label_smoothing: Share of the targets that is spread evenly over the labels.
+    """
+
+    parts: tuple[str, ...] = ()
+
+    def __init__(self, label_smoothing: float) -> None:
+        self.label_smoothing = label_smoothing
+
+    def __call__(
+        self,
+        forward: Callable[..., Any],
+        features: Tensor,
+        frame_lens: Tensor,
+        tokens: Tensor,
+        token_lens: Tensor,
+        run_share: float,
+    ) -> LossSums:
+        """See `Objective.__call__`; the model is a `ClassifyModel`, and every utterance has one token, its label."""
+        return label_loss(forward(features, frame_lens).logits, tokens[:, 0], self.label_smoothing)

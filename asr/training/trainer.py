@@ -12,7 +12,7 @@ import torch
 from asr.audio.augment import Augmentation
 from asr.audio.read import RATE_HZ
 from asr.dataset.batches import Batch
-from asr.models.asr_model import AsrModel
+from asr.models.listening_model import ListeningModel
 from asr.ranks.group import Ranks
 from asr.training.candidates import MODEL_FILE, BestModels, Scored
 from asr.training.checkpoint import latest_checkpoint, prune, write_directory, writer
@@ -97,7 +97,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: AsrModel,
+        model: ListeningModel,
         objective: Objective,
         augmentation_at: Callable[[int], Augmentation],
         learner_settings: LearnerSettings,

@@ -46,13 +46,14 @@ def test_frames_stand_for_the_time_they_hear(click_s: float) -> None:
     assert start + loudest * hop_s - 1e-4 <= click_s <= start + (loudest + 1) * hop_s + 1e-4
 
 
+@pytest.mark.parametrize("normalize", ["bins", "level"])
 @pytest.mark.parametrize("garbage", [float("nan"), 1.0])
-def test_features_depend_on_the_utterance_alone(garbage: float) -> None:
+def test_features_depend_on_the_utterance_alone(garbage: float, normalize: str) -> None:
     lens = torch.tensor([16000, 9999, 700, 30])
     samples = torch.full((4, 16000), garbage)
     for row, length in enumerate(lens.tolist()):
         samples[row, :length] = torch.from_numpy(speechlike(length, row))
-    front_end = LogMel()
+    front_end = LogMel(normalize=normalize)
     features, frame_lens = front_end(samples, lens)
     for row, length in enumerate(lens.tolist()):
         alone, _ = front_end(samples[row : row + 1, :length], lens[row : row + 1])
@@ -64,6 +65,23 @@ def test_normalised_bins_have_zero_mean_and_unit_variance() -> None:
     features, lens = LogMel()(torch.from_numpy(speechlike(16000))[None], torch.tensor([16000]))
     assert features.mean(1).abs().max() < 1e-4
     assert (features.std(1, correction=0) - 1).abs().max() < 1e-3
+
+
+def test_a_level_is_made_even_and_the_spectrum_left() -> None:
+    torch.manual_seed(0)
+    tone = torch.sin(2 * torch.pi * 1000 * torch.arange(16000) / 16000)
+    samples = (torch.randn(2, 16000) / 10 + tone) * torch.tensor([[1e-2], [0.3]])
+    lens = torch.tensor([16000, 9000])
+    bins, _ = LogMel(n_mels=20)(samples, lens)
+    level, frame_lens = LogMel(n_mels=20, normalize="level")(samples, lens)
+    for row, spectrum, n in zip(level, bins, frame_lens.tolist(), strict=True):
+        torch.testing.assert_close(row[:n].mean(), torch.tensor(0.0), atol=1e-5, rtol=0)
+        torch.testing.assert_close(row[:n].var(unbiased=False), torch.tensor(1.0), atol=1e-4, rtol=0)
+        assert row[:n].mean(0).max() > 2.0, "the tone is heard"
+        assert row[n:].eq(0).all()
+        assert spectrum[:n].mean(0).abs().max() < 1e-4
+    louder, _ = LogMel(n_mels=20, normalize="level")(3 * samples[:1], lens[:1])
+    torch.testing.assert_close(louder[0], level[0], atol=1e-3, rtol=0)
 
 
 def test_silence_gives_finite_features() -> None:

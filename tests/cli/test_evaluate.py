@@ -4,10 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from asr.recognizer import evaluate as evaluate_module
 from asr.recognizer import inspect as inspect_module
+from asr.recognizer import trained as trained_module
 from asr.recognizer.pictures.maps import View
-from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.sight import SightError
 
 
@@ -15,9 +14,9 @@ from asr.recognizer.sight import SightError
 def calls(monkeypatch):
     made = []
 
-    def evaluate(recognizer, manifest, out=None, *, ranks, progress):
+    def evaluate(trained, manifest, out, ranks, progress):
         progress(1, 2)
-        made.append((recognizer, manifest, out))
+        made.append((trained, manifest, out))
         return SimpleNamespace(report="%WER 3.09 [ 1622 / 52576, 167 ins, 171 del, 1284 sub ]")
 
     def inspect(recognizer, audio, out, *, text, view):
@@ -26,9 +25,9 @@ def calls(monkeypatch):
     def load(folder, *, device, search=()):
         return (folder, device, tuple(search))
 
-    monkeypatch.setattr(evaluate_module, "evaluate", evaluate)
+    monkeypatch.setattr(trained_module, "evaluate_trained", evaluate)
     monkeypatch.setattr(inspect_module, "inspect", inspect)
-    monkeypatch.setattr(Recognizer, "load", load)
+    monkeypatch.setattr(trained_module, "load_trained", load)
     return made
 
 

@@ -13,7 +13,7 @@ from asr.corpora.fsdd import load_fsdd
 
 @pytest.fixture
 def tree(tmp_path: Path, speak: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(fsdd, "_PARTS", {"test": (range(1), 7), "dev": (range(5, 6), 5), "train": (range(10, 13), 60)})
+    monkeypatch.setattr(fsdd, "PARTS", {"test": (range(1), 7), "dev": (range(5, 6), 5), "train": (range(10, 13), 60)})
     for digit in range(10):
         for speaker in ("ann", "bob"):
             for index in (0, 5, 10, 11, 12):
@@ -83,7 +83,7 @@ def test_malformed_string_lists_and_empty_trees_are_refused(tree: Path, tmp_path
 
 
 def test_the_real_corpus(corpora_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fsdd, "_PARTS", fsdd._PARTS | {"train": (range(10, 50), 50)})
+    monkeypatch.setattr(fsdd, "PARTS", fsdd.PARTS | {"train": (range(10, 50), 50)})
     splits = load(corpora_dir / "free-spoken-digit-dataset", tmp_path)
     assert {split: len(rows) for split, rows in splits.items()} == {"train": 50, "dev": 100, "test": 300}
     assert not any(c.fault for rows in splits.values() for c in rows)

@@ -77,6 +77,11 @@ def test_overrides_are_yaml(recipe_file):
         ("tokenizer={kind: bpe}", "tokenizer.vocab_size: missing"),
         ("training.beam_size=4", "did you mean search.beam_size?"),
         ("objective.ctc_weight=0", "search.ctc_weight = 0.3: expected 0, since objective.ctc_weight = 0 trains no CTC"),
+        ("task={kind: translate, target: ''}", 'task.target = "": expected'),
+        ("task={kind: classify}", "task.label: missing"),
+        ("task={kind: classify, label: speaker}", "tokenizer: leave it out; task.kind = classify writes no text"),
+        ("tokenizer=null", "tokenizer: missing; task.kind = transcribe writes text"),
+        ("model.speller=null", "model.speller: missing; task.kind = transcribe writes text"),
         ("training", "expected section.key=value"),
         ("training..seed=1", "expected section.key=value"),
         ("training.seed.x=1", "training.seed = "),
@@ -100,6 +105,21 @@ def test_a_speller_that_looks_from_everywhere_at_once_refuses_attention_with_a_p
 def test_a_speller_with_its_own_attention_needs_no_section(recipe_file):
     recipe = load_recipe(recipe_file, ["model.speller={kind: transformer, n_layers: 2}", "model.attention="])
     assert recipe.model.attention is None
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("search.beam_size=3", "search.beam_size"),
+        ("objective.ctc_weight=0.5", "objective.ctc_weight"),
+        ("model.attention={kind: additive}", "model.attention"),
+        ("model.speller={kind: transformer}", "model.speller"),
+    ],
+)
+def test_what_classifying_would_ignore_is_refused(override, key):
+    recipe = Path(__file__).resolve().parents[2] / "recipes" / "fsdd_digits" / "classify.yaml"
+    assert load_recipe(recipe, ["search.batch_s=50.0", "objective.label_smoothing=0.2"]).task.target == "text"
+    assert f"{key}: leave it out; task.kind = classify writes no text" in refusal(recipe, override)
 
 
 def test_the_same_override_twice_is_refused(recipe_file):

@@ -1,0 +1,36 @@
+"""A trained model whatever its task: for commands that take any."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from asr.build import pick_device
+from asr.models.asr_model import AsrModel
+from asr.ranks.group import Ranks
+from asr.recognizer.classifier import Classifier
+from asr.recognizer.evaluate import Evaluation, evaluate
+from asr.recognizer.evaluate_labels import LabelEvaluation, evaluate_labels
+from asr.recognizer.model_folder import load_model
+from asr.recognizer.recognizer import Recognizer
+from asr.text.labels import Labels
+
+Trained = Recognizer | Classifier
+
+
+def load_trained(folder: Path, *, device: str = "auto", search: Sequence[str] = ()) -> Trained:
+    """Reads a model folder; arguments and errors as of `Recognizer.load` and `Classifier.load`."""
+    place = pick_device(device)
+    recipe, vocabulary, model = load_model(folder, [f"search.{change}" for change in search])
+    if isinstance(model, AsrModel):
+        assert not isinstance(vocabulary, Labels)
+        return Recognizer(model.to(place), vocabulary, recipe)
+    assert isinstance(vocabulary, Labels)
+    return Classifier(model.to(place), vocabulary, recipe)
+
+
+def evaluate_trained(
+    trained: Trained, manifest: Path, out: Path | None, ranks: Ranks, progress: Callable[[int, int], None]
+) -> Evaluation | LabelEvaluation:
+    """Scores a model on a test set, as its task asks; see `evaluate` and `evaluate_labels`."""
+    if isinstance(trained, Classifier):
+        return evaluate_labels(trained, manifest, out, ranks=ranks, progress=progress)
+    return evaluate(trained, manifest, out, ranks=ranks, progress=progress)
