@@ -18,9 +18,13 @@ from asr.models.asr_model import AsrModel
 from asr.models.attention.additive import AdditiveAttention, CoverageAttention, LocationAttention
 from asr.models.attention.dot import DotAttention, ScaledDotAttention
 from asr.models.attention.gmm import GmmAttention
+from asr.models.attention.graph import GraphSelfAttention
 from asr.models.attention.image import ImageAttention, SqueezeExcitation, TwoDimensionalAttention
 from asr.models.attention.monotonic import MochaAttention, MonotonicAttention
+from asr.models.attention.pyramid import PyramidSelfAttention
 from asr.models.attention.relative import RelativeSelfAttention
+from asr.models.attention.self_attention import SelfAttention
+from asr.models.attention.windowed import WindowedSelfAttention
 from asr.models.attentive_pooling import AttentivePooling
 from asr.models.classify_model import ClassifyModel
 from asr.models.listeners.conformer import ConformerListener
@@ -64,7 +68,12 @@ IMAGE_ATTENTIONS: dict[str, Callable[..., ImageAttention]] = {
     "squeeze_excitation": SqueezeExcitation,
     "two_dimensional": TwoDimensionalAttention,
 }
-SELF_ATTENTIONS = {"full": RelativeSelfAttention}
+SELF_ATTENTIONS: dict[str, Callable[..., SelfAttention]] = {
+    "full": RelativeSelfAttention,
+    "windowed": WindowedSelfAttention,
+    "pyramid": PyramidSelfAttention,
+    "graph": GraphSelfAttention,
+}
 ATTENTIONS = {
     "dot": DotAttention,
     "scaled_dot": ScaledDotAttention,
@@ -99,9 +108,8 @@ def build_model(recipe: Recipe, n_tokens: int) -> AsrModel | ClassifyModel:
 def _build_listener(model: ModelSection, n_mels: int) -> Listener:
     """Makes the listener of a model; what its section chooses by `kind` is one of its arguments."""
     listener, arguments = model.listener, _arguments(model.listener)
-    if listener.kind == "conv_blstm" and listener.image_attention is not None:
-        image = listener.image_attention
-        arguments["image_attention"] = IMAGE_ATTENTIONS[image.kind](listener.n_channels, **_arguments(image))
+    if (image := arguments.get("image_attention")) is not None:
+        arguments["image_attention"] = IMAGE_ATTENTIONS[image.pop("kind")](arguments["n_channels"], **image)
     if isinstance(listener, SelfAttentionListener):
         chosen = listener.self_attention
         arguments["self_attention"] = partial(SELF_ATTENTIONS[chosen.kind], **_arguments(chosen))

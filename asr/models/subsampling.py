@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from asr.models.attention.image import ImageAttention
 from asr.models.end_to_end import EndToEnd, ReluWithGaps
 from asr.models.packing import Packing
 
@@ -22,10 +23,14 @@ class Subsampling(nn.Module):
         n_mels: Width M of the frames.
         n_channels: Channels of each convolution.
         d_model: Width D of the states.
+        image_attention: What looks at the image that the convolutions make, if anything does.
     """
 
-    def __init__(self, n_mels: int, n_channels: int, d_model: int) -> None:
+    def __init__(
+        self, n_mels: int, n_channels: int, d_model: int, image_attention: ImageAttention | None = None
+    ) -> None:
         super().__init__()
+        self.image_attention = image_attention
         self.first = StridedConvolution(1, n_channels)
         self.second = StridedConvolution(n_channels, n_channels)
         self.to_state = nn.Linear(n_channels * ((n_mels + 3) // TIME_REDUCTION), d_model)
@@ -44,8 +49,12 @@ class Subsampling(nn.Module):
         image = layout.lay(features)[None, None]  # (1, channels, rows, M)
         image = ReluWithGaps.apply(self.first(image), layout.gaps(2))
         image = self.second(image).relu()
-        rows = self.to_state(image[0].permute(1, 2, 0).flatten(1))
-        return layout.keep(rows), Packing(layout.state_lens, int(layout.state_lens.max()))
+        packing = Packing(layout.state_lens, int(layout.state_lens.max()))
+        rows = image[0].permute(1, 2, 0).flatten(1)
+        if self.image_attention is None:
+            return layout.keep(self.to_state(rows)), packing
+        images = packing.unpack(layout.keep(rows)).unflatten(-1, (image.shape[3], image.shape[1]))  # (B, S, F, C)
+        return self.to_state(packing.pack(self.image_attention(images, packing.lens).flatten(2))), packing
 
 
 class StridedConvolution(nn.Conv2d):

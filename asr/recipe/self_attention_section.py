@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from asr.recipe.image_attention_section import ImageAttention
 from asr.recipe.section import Section
 
 Width = Annotated[int, Field(ge=1, le=16384)]
@@ -22,8 +23,43 @@ class FullSelfAttention(Section):
     n_heads: Heads = Field(4, description="heads; they divide d_model")
 
 
-SelfAttention = FullSelfAttention
-FULL = FullSelfAttention(kind="full")
+class WindowedSelfAttention(Section):
+    """Every state looks at the states around it, by content and distance."""
+
+    complexity: ClassVar[str] = "S"
+    paper: ClassVar[str] = "Beltagy et al. 2020"
+    kind: Literal["windowed"] = Field(description="which self-attention")
+    n_heads: Heads = Field(4, description="heads; they divide d_model")
+    window: Annotated[int, Field(ge=1, le=65536)] = Field(
+        64, description="states to either side that a state looks at; a state is 40 ms"
+    )
+
+
+class PyramidSelfAttention(Section):
+    """Every state looks at near states in full and at farther ones by means of 2, 4, 8, ... of them."""
+
+    complexity: ClassVar[str] = "S · log S"
+    paper: ClassVar[str] = "Kang et al. 2023"
+    kind: Literal["pyramid"] = Field(description="which self-attention")
+    n_heads: Heads = Field(4, description="heads; they divide d_model")
+    n_near: Annotated[int, Field(ge=0, le=65536)] = Field(
+        8, description="means of each size to either side that are near, and so seen by means of half that size"
+    )
+
+
+class GraphSelfAttention(Section):
+    """Every state looks at near states and at those 1, 2, 4, 8, ... away: graph attention with distances."""
+
+    complexity: ClassVar[str] = "S · log S"
+    paper: ClassVar[str] = "Veličković et al. 2018"
+    kind: Literal["graph"] = Field(description="which self-attention")
+    n_heads: Heads = Field(4, description="heads; they divide d_model")
+    n_near: Annotated[int, Field(ge=0, le=1024)] = Field(8, description="neighbours to either side, in states")
+
+
+SelfAttention = Annotated[
+    FullSelfAttention | WindowedSelfAttention | PyramidSelfAttention | GraphSelfAttention, Field(discriminator="kind")
+]
 
 
 class SelfAttentionListener(Section):
@@ -37,7 +73,10 @@ class SelfAttentionListener(Section):
     )
     n_layers: Depth = Field(12, description="blocks")
     dropout: Dropout = Field(0.1, description="probability of dropping a value in and between modules in training")
-    self_attention: SelfAttention = Field(FULL, description="how the states of a block look at each other")
+    self_attention: SelfAttention = Field(description="how the states of a block look at each other")
+    image_attention: ImageAttention | None = Field(
+        None, description="attention over what the convolutions make of the spectrogram; null for none"
+    )
 
     @model_validator(mode="after")
     def _filters_have_a_middle(self) -> Self:

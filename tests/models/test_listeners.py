@@ -9,6 +9,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from asr.audio.logmel import LogMel
 from asr.models import recurrent
 from asr.models.attention.image import SqueezeExcitation, TwoDimensionalAttention
+from asr.models.attention.pyramid import PyramidSelfAttention
 from asr.models.attention.relative import RelativeSelfAttention
 from asr.models.end_to_end import EndToEnd, ReluWithGaps
 from asr.models.listeners.conformer import ConformerListener
@@ -43,6 +44,17 @@ LISTENERS = {
         n_layers=2,
         dropout=0.1,
         self_attention=lambda d_model: RelativeSelfAttention(d_model, 2),
+    ),
+    "conformer, pyramid, two_dimensional": lambda: ConformerListener(
+        n_mels=20,
+        n_channels=4,
+        d_model=12,
+        d_feed_forward=16,
+        kernel_width=5,
+        n_layers=1,
+        dropout=0.1,
+        self_attention=lambda d_model: PyramidSelfAttention(d_model, 2, n_near=1),
+        image_attention=TwoDimensionalAttention(4, 2),
     ),
     "e_branchformer": lambda: EBranchformerListener(
         n_mels=20,

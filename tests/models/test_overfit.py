@@ -43,6 +43,7 @@ BLOCKS: dict[str, Any] = {
     "dropout": 0.0,
     "self_attention": {"kind": "full", "n_heads": 2},
 }
+CONFORMER = {"kind": "conformer", **BLOCKS, "n_layers": 1}
 KINDS: dict[str, dict[str, Any]] = {
     "conv_blstm-additive-lstm": {},
     "pyramid": {"listener": {"kind": "pyramid", "d_hidden": 24, "n_layers": 2, "dropout": 0.0}},
@@ -62,6 +63,10 @@ KINDS: dict[str, dict[str, Any]] = {
         "listener": CONV_BLSTM | {"image_attention": {"kind": "squeeze_excitation", "reduction": 2}}
     },
     "two_dimensional": {"listener": CONV_BLSTM | {"image_attention": {"kind": "two_dimensional", "n_heads": 2}}},
+    "windowed": {"listener": CONFORMER | {"self_attention": {"kind": "windowed", "n_heads": 2, "window": 4}}},
+    "pyramid of keys": {"listener": CONFORMER | {"self_attention": {"kind": "pyramid", "n_heads": 2, "n_near": 1}}},
+    "graph": {"listener": CONFORMER | {"self_attention": {"kind": "graph", "n_heads": 2, "n_near": 2}}},
+    "squeezed conformer": {"listener": CONFORMER | {"image_attention": {"kind": "squeeze_excitation", "reduction": 2}}},
     "location": {"attention": {"kind": "location", "d_attention": 24, "n_filters": 4, "filter_width": 9}},
     "transformer": {
         "attention": None,

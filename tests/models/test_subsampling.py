@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from torch import nn
 
 from asr.models import subsampling
+from asr.models.attention.image import TwoDimensionalAttention
 from asr.models.subsampling import StridedConvolution, Subsampling
 
 
@@ -27,6 +29,23 @@ def test_equals_torchs_convolutions_of_each_utterance_alone() -> None:
     theirs = torch.autograd.grad(torch.cat(expected).square().sum(), list(layer.parameters()))
     for mine, correct in zip(ours, theirs, strict=True):
         torch.testing.assert_close(mine, correct, atol=1e-9, rtol=0)
+
+
+@torch.no_grad()
+def test_image_attention_sees_each_utterances_image() -> None:
+    """Against itself without attention, followed by attention to one utterance's image at a time."""
+    torch.manual_seed(0)
+    attention = TwoDimensionalAttention(n_channels=4, n_heads=2)
+    layer = Subsampling(n_mels=10, n_channels=4, d_model=12, image_attention=attention).double()
+    nn.init.eye_(layer.to_state.weight)  # 12 = 3 bins of 4 channels: states are the image
+    nn.init.zeros_(layer.to_state.bias)
+    lens, features = torch.tensor([9, 33, 1]), torch.randn(3, 33, 10, dtype=torch.float64)
+    found, packing = layer(features, lens)
+    layer.image_attention = None
+    for row, length in enumerate(lens.tolist()):
+        image = layer(features[row : row + 1, :length], lens[row : row + 1])[0].unflatten(-1, (3, 4))[None]
+        expected = attention(image, packing.lens[row : row + 1])[0].flatten(1)
+        torch.testing.assert_close(packing.unpack(found)[row, : packing.lens[row]], expected, atol=1e-10, rtol=0)
 
 
 @pytest.mark.parametrize(("n_rows", "n_columns"), [(1, 1), (2, 3), (9, 4), (14, 7), (16, 8)])

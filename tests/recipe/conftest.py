@@ -11,7 +11,7 @@ CHOICES = [
     ("{kind: bpe, vocab_size: 500}", "{kind: pyramid}", "{kind: additive}", "{kind: parallel_lstm}"),
     ("{kind: char}", "{kind: conv_blstm}", "null", "{kind: transformer}"),
     ("{kind: char}", "{kind: conformer, self_attention: {kind: full, n_heads: 8}}", "{kind: dot}", "{kind: lstm}"),
-    ("{kind: char}", "{kind: e_branchformer}", "null", "{kind: transformer}"),
+    ("{kind: char}", "{kind: e_branchformer, self_attention: {kind: windowed}}", "null", "{kind: transformer}"),
 ]
 
 

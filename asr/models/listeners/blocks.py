@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from asr.models.attention.image import ImageAttention
 from asr.models.dropout import Dropout
 from asr.models.packing import Packing
 from asr.models.subsampling import TIME_REDUCTION, Subsampling
@@ -19,14 +20,23 @@ class BlockListener(nn.Module):
         d_model: Width D of the states.
         dropout: Share of the first block's input that is dropped.
         blocks: (states (R, D), `Packing`) -> states (R, D); what `look` gives for the same is (B, H, S, S).
+        image_attention: What looks at the image that the subsampling's convolutions make, if anything does.
     """
 
     time_reduction = TIME_REDUCTION
 
-    def __init__(self, n_mels: int, n_channels: int, d_model: int, dropout: float, blocks: Iterable[nn.Module]) -> None:
+    def __init__(
+        self,
+        n_mels: int,
+        n_channels: int,
+        d_model: int,
+        dropout: float,
+        blocks: Iterable[nn.Module],
+        image_attention: ImageAttention | None,
+    ) -> None:
         super().__init__()
         self.d_output = d_model
-        self.subsample = Subsampling(n_mels, n_channels, d_model)
+        self.subsample = Subsampling(n_mels, n_channels, d_model, image_attention)
         self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(blocks)
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from asr.models.attention.image import ImageAttention
 from asr.models.depthwise import DepthwiseConvolution
 from asr.models.dropout import Dropout
 from asr.models.feed_forward import FeedForward
@@ -29,6 +30,7 @@ class ConformerListener(BlockListener):
         n_layers: Blocks.
         dropout: Share of activations dropped, in the modules and from what each adds.
         self_attention: Makes the self-attention of one block for width D: a module, see `SelfAttention`.
+        image_attention: What looks at the image that the subsampling's convolutions make, if anything does.
     """
 
     def __init__(
@@ -41,12 +43,13 @@ class ConformerListener(BlockListener):
         n_layers: int,
         dropout: float,
         self_attention: Callable[[int], nn.Module],
+        image_attention: ImageAttention | None = None,
     ) -> None:
         blocks = (
             ConformerBlock(d_model, d_feed_forward, kernel_width, dropout, self_attention(d_model))
             for _ in range(n_layers)
         )
-        super().__init__(n_mels, n_channels, d_model, dropout, blocks)
+        super().__init__(n_mels, n_channels, d_model, dropout, blocks, image_attention)
 
 
 class ConformerBlock(nn.Module):
