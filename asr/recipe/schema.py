@@ -200,7 +200,9 @@ class ObjectiveSection(Section):
         0.1, description="share of the probability spread over all tokens in the speller's targets"
     )
     scheduled_sampling: Share = Field(
-        0.0, description="probability, at the last step, of feeding the speller its own token instead of the true one"
+        0.0,
+        description="probability, at the last step, of feeding the speller its own token instead of the true one; a "
+        "speller that spells all positions at once (parallel_lstm, transformer) takes what a first pass wrote",
     )
     guided_attention: GuidedAttentionSection | None = Field(
         None, description="keep attention near the diagonal at first (Tachibana et al. 2018); null for no such thing"
