@@ -26,7 +26,7 @@ SUFFIXES = (".png", ".svg", ".pdf")
 # Inches, all of them.
 _TOP, _BOTTOM, _RIGHT, _GAP = 0.36, 0.46, 0.15, 0.3
 _FEATURES, _POSTERIORS = 1.35, 0.95
-_ROW, _LABEL, _LOWEST, _HIGHEST, _TOGETHER = 0.14, 0.1, 0.75, 7.0, 10.0  # maps of attention
+_ROW, _LABEL, _LOWEST, _HIGHEST, _TOGETHER = 0.14, 0.09, 0.75, 7.0, 10.0  # maps of attention
 _LETTER, _LINE, _N_LINES = 0.076, 0.155, 3  # words
 _DATES: dict[str, dict[str, None]] = {
     ".png": {},

@@ -14,7 +14,7 @@ from asr.recognizer.sight import Sight
 from asr.recognizer.transcript import clean
 from asr.text.tokenizer import Tokenizer
 
-_SEEN = 0.05  # a posterior that never gets this far is not drawn
+_SEEN, _NAMED = 0.05, 0.2  # a token whose posterior never gets this far is not drawn; below this, it is not named
 _FLAT = 4.0  # a weight so many times that of even attention is dark in the blurred map of a head
 _LETTER = 0.068  # inches
 
@@ -44,7 +44,11 @@ def draw_posteriors(axes: Axes, sight: Sight, posteriors: np.ndarray, inches_per
         rises = high[:-2] | high[1:-1] | high[2:]  # not along the bottom, where all would lie
         axes.plot(times_s, np.where(rises, curve, np.nan), color=colours[token], linewidth=1.1)
         axes.fill_between(times_s, curve, where=rises, color=colours[token], alpha=0.12, linewidth=0)
-    named = [(token, float(times_s[state])) for token, state in emissions_of(posteriors) if token in colours]
+    named = [
+        (token, float(times_s[state]))
+        for token, state in emissions_of(posteriors)
+        if posteriors[state, token] >= _NAMED
+    ]
     _name_tokens(
         axes, [(name_of(sight.vocabulary[token]), at_s, colours[token]) for token, at_s in named], inches_per_s
     )
