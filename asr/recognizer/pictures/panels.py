@@ -44,14 +44,9 @@ def draw_posteriors(axes: Axes, sight: Sight, posteriors: np.ndarray, inches_per
         rises = high[:-2] | high[1:-1] | high[2:]  # not along the bottom, where all would lie
         axes.plot(times_s, np.where(rises, curve, np.nan), color=colours[token], linewidth=1.1)
         axes.fill_between(times_s, curve, where=rises, color=colours[token], alpha=0.12, linewidth=0)
-    named = [
-        (token, float(times_s[state]))
-        for token, state in emissions_of(posteriors)
-        if posteriors[state, token] >= _NAMED
-    ]
-    _name_tokens(
-        axes, [(name_of(sight.vocabulary[token]), at_s, colours[token]) for token, at_s in named], inches_per_s
-    )
+    named = [(token, state) for token, state in emissions_of(posteriors) if posteriors[state, token] >= _NAMED]
+    names = [(name_of(sight.vocabulary[token]), float(times_s[state]), colours[token]) for token, state in named]
+    _name_tokens(axes, names, inches_per_s)
     axes.set_yticks([0, 1])
     axes.set_ylabel("CTC", color=INK, fontsize=8.5)
 
