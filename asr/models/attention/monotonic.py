@@ -20,7 +20,7 @@ class StopEnergies(AdditiveEnergies):
         d_states: Width D of the listener states.
         d_attention: Width A of the space in which they are compared, split among the heads.
         n_heads: Heads H, each with v, g and r of its own.
-        bias: r at first; g is 1 / √K, as there.
+        bias: r at first; g is 1 / √K, as there, so that no energy is more than one from r before g has grown.
     """
 
     def __init__(self, d_query: int, d_states: int, d_attention: int, n_heads: int, bias: float) -> None:
