@@ -18,14 +18,19 @@ from asr.text.tokenizer import Tokenizer
 
 RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "digits" / "las.yaml"
 SPELLER = "model.speller={kind: transformer, d_model: 16, n_layers: 2, n_heads: 2, d_feed_forward: 16}"
-LISTENER = "{{kind: {}, n_channels: 4, d_model: 16, d_feed_forward: 16, kernel_width: 3, n_layers: 3}}"
+LISTENER = (
+    "{{kind: {}, n_channels: 4, d_model: 16, d_feed_forward: 16, kernel_width: 3, n_layers: 3, self_attention: {}}}"
+)
+ATTENTIONS = {kind: f"{{kind: {kind}, n_heads: 4}}" for kind in ("full", "windowed", "pyramid", "graph")}
+LISTENERS = [("conformer", "full"), ("e_branchformer", "windowed"), ("conformer", "pyramid"), ("conformer", "graph")]
 SAMPLES = (0.1 * np.random.default_rng(0).standard_normal(12345)).astype(np.float32)
 TEXT = "bad cab"
 
 
-@pytest.fixture(scope="module", params=["conformer", "e_branchformer"])
+@pytest.fixture(scope="module", params=LISTENERS, ids=lambda kinds: "-".join(kinds))
 def recognizer(request: pytest.FixtureRequest) -> Recognizer:
-    changes = [f"model.listener={LISTENER.format(request.param)}", SPELLER, "model.attention=null"]
+    kind, attention = request.param
+    changes = [f"model.listener={LISTENER.format(kind, ATTENTIONS[attention])}", SPELLER, "model.attention=null"]
     recipe = load_recipe(RECIPE, [*changes, "objective.scheduled_sampling=0.0"])
     tokenizer = Tokenizer.train(["bad cab abc d"], "char")
     return Recognizer(build_model(recipe, tokenizer.n_tokens).eval(), tokenizer, recipe)
