@@ -233,7 +233,8 @@ def _section(name: str, run: Run) -> str:
     )
     folder = shlex.quote(str(run.folder))
     if run.is_finished:
-        command, why = f"asr transcribe --model {folder}/best recording.flac", "To use it"
+        verb = "classify" if run.measure == "error_rate" else "transcribe"
+        command, why = f"asr {verb} --model {folder}/best recording.flac", "To use it"
     else:
         command, why = f"asr train {folder}/{RECIPE_FILE} --out {folder}", "To go on from its last checkpoint"
     recipe = f"<details><summary>Recipe</summary><pre>{escape(run.recipe)}</pre></details>\n" if run.recipe else ""

@@ -65,7 +65,8 @@ def test_it_learns_and_is_scored_by_accuracy(trained: Path, manifest: Path, tmp_
     assert [row["error_rate"] for row in metrics if row["group"] == "average"] == [0.0]
     steps = [row for row in metrics if row["group"] == "train"]
     assert steps[-1]["loss"] < steps[0]["loss"] and "loss_attention" not in steps[0]
-    assert "error rate" in report([trained.parent], tmp_path / "report.html").read_text()
+    page = report([trained.parent], tmp_path / "report.html").read_text()
+    assert "error rate" in page and "asr classify --model" in page
     assert {path.name for path in trained.iterdir()} == {
         "recipe.yaml",
         "labels.json",
