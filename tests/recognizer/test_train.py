@@ -281,7 +281,7 @@ def test_one_file_as_numbers(trained: Path, manifest: Path, tmp_path: Path) -> N
 def test_a_listener_without_self_attention_says_so(trained: Path, manifest: Path, tmp_path: Path) -> None:
     recognizer = asr.Recognizer.load(trained)
     for view in (View(of_listener=True), View(rollout=True)):
-        with pytest.raises(SightError, match="has no self-attention: only the speller's attention can be seen"):
+        with pytest.raises(SightError, match="has no self-attention: only attention to its states can be seen"):
             inspect(recognizer, manifest.parent / "u2.wav", tmp_path / "x.png", view=view)
     assert not (tmp_path / "x.png").exists()
 
