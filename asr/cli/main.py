@@ -12,6 +12,7 @@ from asr.cli.inspect import inspect
 from asr.cli.prepare import prepare
 from asr.cli.report import report
 from asr.cli.shard import shard
+from asr.cli.signals import take_signals_aside
 from asr.cli.train import train
 from asr.cli.transcribe import transcribe
 
@@ -46,6 +47,7 @@ for _command in (prepare, shard, train, transcribe, classify, evaluate, inspect,
 
 def main() -> None:
     """Runs the command line and leaves with its exit status."""
+    take_signals_aside()
     try:
         app()
     except Exception as error:

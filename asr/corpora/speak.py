@@ -4,6 +4,7 @@
 """
 
 import json
+import signal
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -96,6 +97,7 @@ def _mix(speech: Samples, string: SpokenString) -> Samples:
 
 
 if __name__ == "__main__":
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # whoever started this may hold signals back; here they may end it
     try:
         write_strings(parse_jobs(sys.stdin.read()))
     except (CorpusError, OSError) as error:
