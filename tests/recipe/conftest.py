@@ -28,6 +28,15 @@ def any_recipe_file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return request.param if isinstance(request.param, Path) else write_choice(tmp_path, request.param)
 
 
+@pytest.fixture
+def recipe_files(tmp_path: Path) -> list[Path]:
+    """All of them."""
+    folders = [tmp_path / str(number) for number in range(len(CHOICES))]
+    for folder in folders:
+        folder.mkdir()
+    return [*(write_choice(folder, choice) for folder, choice in zip(folders, CHOICES, strict=True)), *SHIPPED]
+
+
 def write_choice(folder: Path, choice: tuple[str, str, str, str]) -> Path:
     tokenizer, listener, attention, speller = choice
     path = folder / "las.yaml"
