@@ -29,7 +29,7 @@ def take_signals_aside(numbers: Iterable[signal.Signals] = WITH_HANDLERS) -> Non
 
 def _pass_on(held: set[signal.Signals]) -> None:
     while True:
-        number = signal.sigwait(held)
+        number = signal.Signals(signal.sigwait(held))
         if signal.getsignal(number) is signal.SIG_DFL:  # to most, that is to end the process
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
             signal.raise_signal(number)
