@@ -6,13 +6,16 @@ from dataclasses import fields, replace
 from functools import partial
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from asr.audio.augment import Augmentation, SpecAugment
 from asr.audio.logmel import LogMel
 from asr.audio.noise import AddNoise, NoiseFolder
 from asr.audio.reverb import Reverb
-from asr.corpora.manifest import Utterance
+from asr.corpora.utterances import Utterances
+from asr.dataset.draws import draw_key
 from asr.dataset.plan import BatchPlan, StagedPlan
 from asr.models.asr_model import AsrModel
 from asr.models.attention.additive import AdditiveAttention, CoverageAttention, LocationAttention
@@ -45,7 +48,7 @@ from asr.recipe.self_attention_section import SelfAttentionListener
 from asr.recipe.task_section import Classify
 from asr.search.beam import SearchSettings
 from asr.text.labels import Labels
-from asr.text.tokenizer import Tokenizer
+from asr.text.tokenizer import LEARNS_FROM, Tokenizer
 from asr.training.learner import LearnerSettings
 from asr.training.objectives import GuidedAttention, LabelObjective, SpellingObjective
 from asr.training.trainer import TrainerSettings
@@ -128,21 +131,32 @@ def _build_speller(model: ModelSection, d_states: int, n_tokens: int) -> Speller
     return RECURRENT_SPELLERS[model.speller.kind](attention, n_tokens, **_arguments(model.speller))
 
 
-def build_vocabulary(recipe: Recipe, utterances: Sequence[Utterance]) -> Tokenizer | Labels:
-    """Trains the recipe's tokenizer on the texts of the training set, or collects its labels."""
+def build_vocabulary(recipe: Recipe, utterances: Utterances) -> Tokenizer | Labels:
+    """Trains the recipe's tokenizer on the training set, or collects its labels.
+
+    A tokenizer learns all characters, and its pieces from at most `LEARNS_FROM` texts: of a larger set, one is drawn
+    from each of as many even stretches.
+    """
     texts = (utterance.text for utterance in utterances)
     if recipe.tokenizer is None:  # the recipe's check: its task writes no text
         return Labels.train(texts)
-    return Tokenizer.train(texts, **recipe.tokenizer.model_dump())
+    settings = recipe.tokenizer.model_dump()
+    if len(utterances) <= LEARNS_FROM:
+        return Tokenizer.train(texts, **settings)
+    draws = np.random.RandomState(draw_key(recipe.training.seed, "tokenizer") % 2**32)
+    places = (np.arange(LEARNS_FROM) + draws.random_sample(LEARNS_FROM)) * (len(utterances) / LEARNS_FROM)
+    chosen = places.astype(np.int64).clip(max=len(utterances) - 1).tolist()
+    return Tokenizer.train((utterances[index].text for index in chosen), **settings, alphabet=utterances.alphabet)
 
 
-def build_plan(recipe: Recipe, utterances: Sequence[Utterance], n_tokens: Sequence[int]) -> StagedPlan:
+def build_plan(recipe: Recipe, utterances: Utterances, n_tokens: NDArray[np.integer]) -> StagedPlan:
     """Makes the order of training, stage by stage; `n_tokens` counts the tokens of each utterance."""
     data, stages = recipe.data, recipe.training.stages
     parts = [(stage.max_duration_s, (stage.augment or recipe.augment).speeds) for stage in stages]
     plans = [
         BatchPlan(
             utterances,
+            utterances.seconds,
             n_tokens,
             data.batch_s,
             data.batch_tokens,

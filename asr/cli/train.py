@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from asr.cli.errors import INTERRUPTED
+from asr.cli.progress import progress_bar
 
 
 def train(
@@ -55,7 +56,7 @@ def train(
         be_deterministic()
     try:
         with join_ranks(loaded.training.rank_timeout_s) as ranks:
-            model = train_recipe(loaded, folder, ranks)
+            model = train_recipe(loaded, folder, ranks, progress_bar)
     except KeyboardInterrupt:
         typer.echo(f"asr: interrupted; the same command goes on from the last checkpoint in {folder}", err=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -13,6 +13,7 @@ from asr.corpora.fsdd_digits import load_fsdd_digits
 from asr.corpora.librispeech import load_librispeech
 from asr.corpora.ljspeech import load_ljspeech
 from asr.corpora.manifest import Utterance, write_manifest
+from asr.corpora.utterances import Utterances
 from asr.corpora.validate import Fault, validate, write_faults
 
 Loader = Callable[[Path | None, Path, Progress], Splits]
@@ -150,6 +151,7 @@ def _refuse_broken(
 def _write_split(out: Path, split: str, rows: list[Utterance], n_candidates: int) -> SplitSummary:
     manifest = out / f"{split}.jsonl"
     write_manifest(manifest, rows)
+    Utterances([manifest])  # leaves the index that a large manifest is opened with
     duration_s = sum(row.duration_s for row in rows)
     n_speakers = len({row.speaker for row in rows})
     return SplitSummary(split, manifest, len(rows), duration_s, n_speakers, n_candidates - len(rows))

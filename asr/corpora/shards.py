@@ -25,7 +25,8 @@ from urllib.parse import quote
 from asr.audio.cut import cut_audio
 from asr.audio.read import AudioError, Part
 from asr.corpora.candidate import Progress
-from asr.corpora.manifest import Row, encode_row, open_manifest, scan_rows, whole_file
+from asr.corpora.manifest import ManifestError, Row, encode_row, open_manifest, scan_rows, whole_file
+from asr.corpora.utterances import Utterances
 from asr.corpora.validate import Fault, write_faults
 
 MAX_KEY = 80
@@ -250,6 +251,8 @@ def _finish(target: Path, n_shards: int, n_rows: int, max_rejected: float) -> Sh
             file.writelines(map(encode_row, shard.rows))
     for number in range(n_shards):
         _journal(out, stem, number).unlink()
+    with contextlib.suppress(ManifestError):  # one without text is read for another key, and indexed then
+        Utterances([target])  # leaves the index that a large manifest is opened with
     return Sharding(target, n_rows - len(faults), n_shards, n_bytes, len(faults), rejected if faults else None)
 
 

@@ -8,11 +8,12 @@ How many processes share a step is not the plan's affair: a batch comes longest 
 (`asr.dataset.steps`), so every process takes the same number of steps, and the run is the same on any number of them.
 """
 
-import hashlib
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,8 +41,9 @@ class BatchPlan:
     """The order of training, computed when asked for.
 
     Args:
-        utterances: The training set.
-        n_tokens: Tokens of each.
+        utterances: The training set; asked for its ids alone.
+        seconds: (n,) their durations.
+        n_tokens: (n,) their tokens.
         batch_s: Padded seconds a batch may hold, after speed perturbation.
         batch_tokens: Padded tokens a batch may hold; None does not bound them.
         n_buckets: Groups of similar duration that batches are drawn from.
@@ -57,7 +59,8 @@ class BatchPlan:
     def __init__(
         self,
         utterances: Sequence[Utterance],
-        n_tokens: Sequence[int],
+        seconds: NDArray[np.float64],
+        n_tokens: NDArray[np.integer],
         batch_s: float,
         batch_tokens: int | None,
         n_buckets: int,
@@ -69,47 +72,50 @@ class BatchPlan:
         self.utterances = utterances
         self.speeds = tuple(speeds)
         self.seed = seed
-        self.seconds = np.fromiter((each.duration_s for each in utterances), np.float64, len(utterances))
-        _check(utterances, self.seconds, max_duration_s, only_up_to_s)
-        played_s, tokens = self.seconds / min(speeds), np.asarray(n_tokens, dtype=np.int64)
-        self.buckets = _buckets(self.seconds, n_buckets, only_up_to_s)
+        self.seconds = seconds
+        _check(utterances, seconds, max_duration_s, only_up_to_s)
+        self.buckets = _buckets(seconds, n_buckets, only_up_to_s)
         self.n_batches = [
-            max(_n_batches(played_s[bucket], batch_s), _n_batches(tokens[bucket], batch_tokens or np.inf))
+            max(
+                _n_batches(len(bucket), float(seconds[bucket].max()) / min(speeds), batch_s),
+                _n_batches(len(bucket), float(n_tokens[bucket].max()), batch_tokens or np.inf),
+            )
             for bucket in self.buckets
         ]
-        self.steps_per_epoch = sum(self.n_batches)
+        self._first = [0, *accumulate(self.n_batches)]  # the number of each bucket's first batch, and of all batches
+        self.steps_per_epoch = self._first[-1]
         self._epoch = lru_cache(maxsize=2)(self._plan_epoch)
 
     def batch(self, step: int) -> list[Planned]:
         """Names the utterances of optimizer step 0, 1, 2, …, longest first."""
         epoch, position = divmod(step, self.steps_per_epoch)
-        batch = self._epoch(epoch)[position]
+        order, places = self._epoch(epoch)
+        number = int(places[position])
+        which = bisect_right(self._first, number) - 1
+        batch = order[which][number - self._first[which] :: self.n_batches[which]]
         longest_first = batch[np.argsort(-self.seconds[batch], kind="stable")]
         return [self._planned(int(index), epoch) for index in longest_first]
 
-    def heaviest(self, weights: Sequence[float]) -> list[Planned]:
+    def heaviest(self, weights: NDArray[Any]) -> list[Planned]:
         """Names a batch as heavy as any that may come, for a trial before the first step.
 
         Args:
-            weights: What an utterance weighs, such as its seconds or its tokens; a batch weighs its size times its
-                heaviest.
+            weights: (n,) what each utterance weighs, such as its seconds or its tokens; a batch weighs its size times
+                its heaviest.
         """
-        column = np.asarray(weights, dtype=np.float64)
         sizes = [-(-len(bucket) // n) for bucket, n in zip(self.buckets, self.n_batches, strict=True)]
-        worst = max(range(len(sizes)), key=lambda rank: sizes[rank] * column[self.buckets[rank]].max())
+        worst = max(range(len(sizes)), key=lambda rank: sizes[rank] * float(weights[self.buckets[rank]].max()))
         bucket = self.buckets[worst]
-        chosen = bucket[np.argsort(-column[bucket], kind="stable")][: sizes[worst]]
+        chosen = bucket[np.argsort(-weights[bucket], kind="stable")][: sizes[worst]]
         slowest = min(self.speeds)
         return [Planned(int(i), slowest, draw_key(self.seed, "trial", self.utterances[int(i)].id)) for i in chosen]
 
-    def _plan_epoch(self, epoch: int) -> list[Indices]:
+    def _plan_epoch(self, epoch: int) -> tuple[list[Indices], Indices]:
+        """Every bucket in the order in which its batches take from it, and the order of all batches."""
         # numpy promises that this generator's streams never change; those of its newer ones may.
         draws = np.random.RandomState(draw_key(self.seed, epoch, "order") % 2**32)
-        batches: list[Indices] = []
-        for bucket, n_batches in zip(self.buckets, self.n_batches, strict=True):
-            order = draws.permutation(bucket)
-            batches += [order[start::n_batches] for start in range(n_batches)]
-        return [batches[position] for position in draws.permutation(len(batches))]
+        order = [draws.permutation(bucket) for bucket in self.buckets]
+        return order, draws.permutation(self.steps_per_epoch)
 
     def _planned(self, index: int, epoch: int) -> Planned:
         key = draw_key(self.seed, epoch, self.utterances[index].id)
@@ -138,18 +144,10 @@ class StagedPlan:
         stage = bisect_right(self.ends, step)
         return self.plans[stage].batch(step - ([0, *self.ends][stage]))
 
-    def heaviest(self, weights: Sequence[float]) -> list[Planned]:
+    def heaviest(self, weights: NDArray[Any]) -> list[Planned]:
         """As `BatchPlan.heaviest`, over all stages."""
         batches = [plan.heaviest(weights) for plan in self.plans]
         return max(batches, key=lambda batch: len(batch) * max(weights[item.index] for item in batch))
-
-
-def fingerprint(utterances: Sequence[Utterance]) -> str:
-    """SHA-256 of what the order of training and its targets depend on: ids, durations and texts, in order."""
-    digest = hashlib.sha256()
-    for each in utterances:
-        digest.update(f"{each.id}\x1f{each.duration_s!r}\x1f{each.text}\x1e".encode())
-    return digest.hexdigest()
 
 
 def in_order(utterances: Sequence[Utterance], batch_s: float) -> list[list[int]]:
@@ -193,8 +191,7 @@ def _buckets(seconds: NDArray[np.float64], n_buckets: int, only_up_to_s: float |
     return [bucket for bucket in np.split(order, np.unique(bounds.clip(max=len(order)))) if len(bucket)]
 
 
-def _n_batches(weights: NDArray[np.float64] | Indices, budget: float) -> int:
+def _n_batches(n_utterances: int, heaviest: float, budget: float) -> int:
     """Fewest even batches of a bucket such that none exceeds a budget (one utterance always fits)."""
-    heaviest = float(weights.max())
-    largest = max(1, int(min(budget / heaviest, len(weights)))) if heaviest else len(weights)
-    return -(-len(weights) // largest)
+    largest = max(1, int(min(budget / heaviest, n_utterances))) if heaviest else n_utterances
+    return -(-n_utterances // largest)

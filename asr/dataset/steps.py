@@ -29,7 +29,7 @@ class TrainingSteps(Dataset[list[Batch]]):
         rank: Of this process, from 0.
         n_ranks: Processes that share each step.
         n_micro: Micro-batches that each of them works through in one step.
-        noises_at: Recordings of noise that a step's batches bring along; it must be picklable, or workers be forked.
+        noises_at: Recordings of noise that a step's batches bring along.
     """
 
     def __init__(
@@ -77,6 +77,8 @@ def training_loader(steps: TrainingSteps, start: int, end: int, n_workers: int) 
         num_workers=n_workers,
         prefetch_factor=4 if n_workers else None,
         worker_init_fn=_leave_signals,
+        # Forked, they share the manifest's columns and the plan with this process.
+        multiprocessing_context="fork" if n_workers else None,
     )
 
 

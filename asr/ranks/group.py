@@ -8,7 +8,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -49,6 +49,12 @@ class Ranks:
     def share(self, items: Sequence[Item]) -> list[Item]:
         """This rank's part of a list: dealt out like cards, so shares differ by one at most."""
         return list(items[self.rank :: self.n_ranks])
+
+    def first_alone(self, make: Callable[[], Item]) -> Item:
+        """Lets the first rank do something before the others do: what it leaves on the disk, they find there."""
+        made = [make()] if self.is_first else []
+        self.gather(None)
+        return made[0] if made else make()
 
     def at(self, step: int, doing: str, ids: Sequence[str] = ()) -> None:
         """Tells the others what this one is about to do, and with which utterances; see `Watch.at`."""

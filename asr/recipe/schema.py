@@ -20,6 +20,15 @@ Share = Annotated[float, Field(ge=0, le=1)]
 ManifestPath = Annotated[Path, Field(strict=False)]  # text becomes a path
 FolderPath = Annotated[Path, Field(strict=False)]
 Speed = Annotated[float, Field(ge=0.5, le=2)]
+VocabularySize = Annotated[
+    int,
+    Field(
+        ge=8,
+        le=100_000,
+        description="tokens, the special ones included; learnt from all texts, of more than 200,000 from one out of "
+        "each of 200,000 even stretches of the set, drawn by training.seed; every character of the set is a token",
+    ),
+]
 Decibels = Annotated[float, Field(ge=-30, le=100)]
 ReverbTime = Annotated[float, Field(ge=0.05, le=1)]
 
@@ -80,14 +89,14 @@ class UnigramTokenizer(Section):
     """Word pieces by a unigram language model (Kudo 2018)."""
 
     kind: Literal["unigram"] = Field(description="which tokenizer")
-    vocab_size: Annotated[int, Field(ge=8, le=100_000)] = Field(description="tokens, the special ones included")
+    vocab_size: VocabularySize
 
 
 class BpeTokenizer(Section):
     """Word pieces by byte-pair encoding (Sennrich et al. 2016)."""
 
     kind: Literal["bpe"] = Field(description="which tokenizer")
-    vocab_size: Annotated[int, Field(ge=8, le=100_000)] = Field(description="tokens, the special ones included")
+    vocab_size: VocabularySize
 
 
 class SpecAugmentSection(Section):

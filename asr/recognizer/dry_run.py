@@ -91,7 +91,7 @@ def dry_run(recipe: Recipe, out: Path) -> DryRun:
         torch.cuda.synchronize()
     seconds = [float(perturbed_lens(batch.sample_lens, batch.speeds).sum()) / RATE_HZ for batch in batches[1:]]
     pace = sum(seconds) / (time.perf_counter() - start)
-    set_s = sum(utterance.duration_s for utterance in experiment.train)
+    set_s = float(experiment.train.seconds.sum())
     return DryRun(
         n_parameters=sum(weights.numel() for weights in trainer.model.parameters()),
         floor=experiment.floor(batches[0]),

@@ -46,14 +46,23 @@ def load_model(
         raise CheckpointError(f"{folder}: no such model folder; --model takes EXP/best of an experiment")
     verify_directory(folder)
     recipe = load_recipe(folder / RECIPE_FILE, overrides)
-    path = folder / vocabulary_file(recipe)
-    vocabulary = Labels.load(path) if path.name == LABELS_FILE else Tokenizer.load(path)
+    vocabulary = load_vocabulary(folder, recipe)
     model = build_model(recipe, vocabulary.n_tokens)
     try:
         model.load_state_dict(load_tensors(folder / MODEL_FILE))
     except RuntimeError as error:
         raise CheckpointError(f"{folder / MODEL_FILE}: does not fit {folder / RECIPE_FILE}: {error}") from error
     return recipe, vocabulary, model.eval()
+
+
+def load_vocabulary(folder: Path, recipe: Recipe) -> Tokenizer | Labels:
+    """Reads the file called `vocabulary_file(recipe)` in a folder.
+
+    Raises:
+        LabelError: Labels that cannot be read.
+    """
+    path = folder / vocabulary_file(recipe)
+    return Labels.load(path) if path.name == LABELS_FILE else Tokenizer.load(path)
 
 
 def take_weights(folder: Path, model: AsrModel | ClassifyModel, vocabulary: Tokenizer | Labels) -> None:

@@ -15,12 +15,13 @@ from asr.build import (
     build_objective,
     build_plan,
     build_trainer_settings,
-    build_vocabulary,
     pick_device,
 )
+from asr.corpora.index import ProgressBar, no_bar
 from asr.corpora.manifest import Utterance, read_manifest
+from asr.corpora.utterances import Utterances
 from asr.dataset.batches import Batch
-from asr.dataset.plan import StagedPlan, fingerprint
+from asr.dataset.plan import StagedPlan
 from asr.dataset.steps import TrainingSteps, training_loader
 from asr.models.asr_model import AsrModel
 from asr.models.classify_model import ClassifyModel
@@ -30,6 +31,7 @@ from asr.recipe.schema import Recipe
 from asr.recognizer.classifier import Classifier
 from asr.recognizer.model_folder import RECIPE_FILE, take_weights, vocabulary_file
 from asr.recognizer.n_best import NBestSearch
+from asr.recognizer.tokens import Tokens, tokens_of
 from asr.recognizer.validate import Validator
 from asr.recognizer.validate_labels import LabelValidator
 from asr.text.labels import Labels
@@ -37,7 +39,7 @@ from asr.text.tokenizer import Tokenizer
 from asr.training.floor import Floor, forward_flop, matmul_rate
 from asr.training.memory import keep_memory
 from asr.training.objectives import MinWerObjective, Objective, SpellingObjective
-from asr.training.trainer import Trainer, Validation
+from asr.training.trainer import Trainer, TrainingError, Validation
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,8 @@ class Experiment:
     """What a recipe and a folder amount to: data in order, and a trainer that stands where the folder's run stands."""
 
     recipe: Recipe
-    train: Sequence[Utterance]
-    vocabulary: Tokenizer | Labels
-    n_tokens: Sequence[int]
+    train: Utterances
+    tokens: Tokens
     plan: StagedPlan
     steps: TrainingSteps
     trainer: Trainer
@@ -55,8 +56,7 @@ class Experiment:
 
     def heaviest(self) -> list[Batch]:
         """This rank's share of the batches with the most seconds and with the most tokens that a run may meet."""
-        seconds = [utterance.duration_s for utterance in self.train]
-        planned = [self.plan.heaviest(weights) for weights in (seconds, self.n_tokens)]
+        planned = [self.plan.heaviest(weights) for weights in (self.train.seconds, self.tokens.counts)]
         return [batch for each in planned for batch in self.steps.share(each, self.trainer.step)[:1]]
 
     def loader(self, start: int, end: int) -> Iterable[list[Batch]]:
@@ -70,13 +70,14 @@ class Experiment:
         return Floor(forward_flop(trainer.model, trainer.learner.objective, batch), float(self.ranks.sum(rate)))
 
 
-def train_recipe(recipe: Recipe, out: Path, ranks: Ranks | None = None) -> Path:
+def train_recipe(recipe: Recipe, out: Path, ranks: Ranks | None = None, progress_bar: ProgressBar = no_bar) -> Path:
     """Starts or resumes an experiment.
 
     Args:
         recipe: What to train.
         out: The experiment's folder; one that exists must have been started from the same recipe.
         ranks: The processes that train together; None for this one alone.
+        progress_bar: Shows what a first start makes of a large corpus.
 
     Returns:
         The trained model's folder, `out/best`, self-contained.
@@ -89,7 +90,7 @@ def train_recipe(recipe: Recipe, out: Path, ranks: Ranks | None = None) -> Path:
     ranks = ranks or Ranks()
     if ranks.is_first:
         _claim(out, dump_recipe(recipe).encode())
-    experiment = assemble(recipe, out, ranks)
+    experiment = assemble(recipe, out, ranks, progress_bar if ranks.is_first else no_bar, keep=True)
     trainer = experiment.trainer
     heaviest = experiment.heaviest()
     if not trainer.finished:
@@ -98,17 +99,29 @@ def train_recipe(recipe: Recipe, out: Path, ranks: Ranks | None = None) -> Path:
     return out / "best"
 
 
-def assemble(recipe: Recipe, out: Path, ranks: Ranks) -> Experiment:
-    """Reads the data and builds everything that training needs; writes nothing.
+def assemble(
+    recipe: Recipe, out: Path, ranks: Ranks, progress_bar: ProgressBar = no_bar, *, keep: bool = False
+) -> Experiment:
+    """Reads the data and builds everything that training needs.
+
+    Args:
+        recipe: What to train.
+        out: The experiment's folder.
+        ranks: The processes that train together.
+        progress_bar: Shows what a first start makes of a large corpus.
+        keep: Whether to keep vocabulary and counts of tokens in `out` for the next start; else nothing is written.
 
     Raises:
-        ManifestError, DataError, CheckpointError, DeviceError: See there.
+        ManifestError, DataError, TrainingError, CheckpointError, DeviceError: See there.
     """
     keep_memory()
-    train, dev = (_utterances(manifests, recipe.task.target) for manifests in (recipe.data.train, recipe.data.dev))
-    vocabulary = build_vocabulary(recipe, train)
-    n_tokens = vocabulary.count([utterance.text for utterance in train])
-    plan = build_plan(recipe, train, n_tokens)
+    target = recipe.task.target
+    train = ranks.first_alone(lambda: Utterances(recipe.data.train, target, progress_bar))
+    if len(set(ranks.gather(train.fingerprint))) > 1:
+        raise TrainingError("the processes read different manifests under data.train; copy them to all machines again")
+    tokens = ranks.first_alone(lambda: tokens_of(out / "vocabulary", recipe, train, progress_bar, keep=keep))
+    vocabulary, dev = tokens.vocabulary, [row for path in recipe.data.dev for row in read_manifest(path, target)]
+    plan = build_plan(recipe, train, tokens.counts)
     model = build_model(recipe, vocabulary.n_tokens).to(pick_device(recipe.training.device))
     if recipe.training.init_from:
         take_weights(recipe.training.init_from, model, vocabulary)
@@ -121,12 +134,12 @@ def assemble(recipe: Recipe, out: Path, ranks: Ranks) -> Experiment:
         out,
         {RECIPE_FILE: dump_recipe(recipe).encode(), vocabulary_file(recipe): vocabulary.model},
         _validator(recipe, model, vocabulary, dev, out / "attention", ranks),
-        fingerprint(train),
+        train.fingerprint,
         ranks,
     )
     n_micro, noises_at = recipe.training.n_micro_batches, build_noises_at(recipe)
     steps = TrainingSteps(train, plan, vocabulary, ranks.rank, ranks.n_ranks, n_micro, noises_at)
-    return Experiment(recipe, train, vocabulary, n_tokens, plan, steps, trainer, ranks)
+    return Experiment(recipe, train, tokens, plan, steps, trainer, ranks)
 
 
 def _validator(
@@ -155,10 +168,6 @@ def _objective(recipe: Recipe, model: AsrModel | ClassifyModel, vocabulary: Toke
     assert isinstance(likelihood, SpellingObjective)
     search = NBestSearch(model, vocabulary, build_n_best_settings(recipe, min_wer.n_best))
     return MinWerObjective(likelihood, search, min_wer.joint_weight)
-
-
-def _utterances(manifests: Sequence[Path], target: str) -> list[Utterance]:
-    return [utterance for path in manifests for utterance in read_manifest(path, target)]
 
 
 def _claim(out: Path, recipe: bytes) -> None:

@@ -17,7 +17,6 @@ from asr.models.objective import history_of, targets_of
 from asr.ranks.group import Ranks
 from asr.recognizer.decode import listen
 from asr.recognizer.pictures.maps import ALL, maps_of
-from asr.recognizer.pictures.page import draw
 from asr.recognizer.sight import look
 from asr.scoring.alignment import Attended, alignment_health, attended
 from asr.scoring.corpus import score
@@ -130,5 +129,7 @@ class Validator:
         shown = self.dev[index]
         path = self.pictures / f"step-{step:08d}.png"
         sight = look(self.model, self.tokenizer, read_utterance(shown), lambda *_: self.tokenizer.encode(shown.text))
+        from asr.recognizer.pictures.page import draw  # only now: a start of training should not wait for matplotlib
+
         draw(path, sight, maps_of(sight, ALL), f"{shown.id}, step {step}")
         return path

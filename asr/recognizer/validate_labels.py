@@ -12,7 +12,6 @@ from asr.ranks.group import Ranks
 from asr.recognizer.classifier import Classifier
 from asr.recognizer.decode import decode
 from asr.recognizer.pictures.maps import ALL, maps_of
-from asr.recognizer.pictures.page import draw
 from asr.text.labels import LabelError
 from asr.training.trainer import Validation
 
@@ -57,6 +56,8 @@ class LabelValidator:
         return [{"label": each.label, "probability": each.probability} for each in found]
 
     def _picture(self, step: int) -> Path:
+        from asr.recognizer.pictures.page import draw  # only now: a start of training should not wait for matplotlib
+
         shown = max(self.dev, key=lambda utterance: utterance.duration_s)
         path = self.pictures / f"step-{step:08d}.png"
         sight = self.classifier.look(read_utterance(shown))

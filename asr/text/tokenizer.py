@@ -9,6 +9,9 @@ import sentencepiece
 
 from asr.text.normalize import normalize
 
+LEARNS_FROM = 200_000
+"""Transcripts that sub-words are learnt from at most; more change them little."""
+
 TokenizerKind = Literal["char", "unigram", "bpe"]
 
 
@@ -41,13 +44,16 @@ class Tokenizer:
         self.model = model
 
     @classmethod
-    def train(cls, texts: Iterable[str], kind: TokenizerKind, vocab_size: int | None = None) -> "Tokenizer":
+    def train(
+        cls, texts: Iterable[str], kind: TokenizerKind, vocab_size: int | None = None, *, alphabet: str = ""
+    ) -> "Tokenizer":
         """Learns the pieces of a text.
 
         Args:
             texts: Transcripts of the training set only.
             kind: Characters, or sub-words by unigram language model (Kudo 2018) or byte-pair encoding (Sennrich 2016).
             vocab_size: Number of tokens for sub-words, special ids included; characters take all there are.
+            alphabet: Characters that become tokens even if these texts, being a sample, lack them.
 
         Raises:
             ValueError: No text, or a vocabulary that the text cannot fill.
@@ -55,6 +61,8 @@ class Tokenizer:
         lines = sorted({normalize(text) for text in texts} - {""})
         if not lines:
             raise ValueError("no text to train a tokenizer on: all transcripts are empty")
+        missing = sorted(set(alphabet).difference(*lines))
+        lines += [" ".join(missing[start : start + 500]) for start in range(0, len(missing), 500)]
         target = io.BytesIO()
         try:
             sentencepiece.SentencePieceTrainer.train(

@@ -24,7 +24,7 @@ def recipe(tmp_path):
 def runs(monkeypatch):
     made = []
 
-    def fake(recipe, out, ranks):
+    def fake(recipe, out, ranks, progress_bar):
         made.append((recipe, out))
         if recipe.training.seed == 13:
             raise KeyboardInterrupt

@@ -1,14 +1,14 @@
 """The plan: every utterance once an epoch, never over the budget, always the same."""
 
-from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asr.corpora.manifest import Utterance
-from asr.dataset.plan import BatchPlan, DataError, Planned, StagedPlan, fingerprint, in_order
+from asr.dataset.plan import BatchPlan, DataError, Planned, StagedPlan, in_order
 
 
 def utterances(durations: list[float]) -> list[Utterance]:
@@ -25,8 +25,9 @@ def plan_of(
     only_up_to_s: float | None = None,
 ) -> BatchPlan:
     """A plan over utterances of these lengths, the i-th with i % 7 tokens."""
-    n_tokens = [number % 7 for number in range(len(lengths))]
-    return BatchPlan(utterances(lengths), n_tokens, batch_s, batch_tokens, n_buckets, speeds, 30.0, seed, only_up_to_s)
+    n_tokens = np.arange(len(lengths)) % 7
+    made, seconds = utterances(lengths), np.array(lengths, np.float64)
+    return BatchPlan(made, seconds, n_tokens, batch_s, batch_tokens, n_buckets, speeds, 30.0, seed, only_up_to_s)
 
 
 durations = st.lists(st.floats(0.1, 30.0), min_size=1, max_size=60)
@@ -85,7 +86,7 @@ def test_decoding_batches_cover_the_set_within_budget(lengths: list[float], batc
 @given(durations, st.floats(1.0, 100.0), st.integers(1, 10))
 def test_no_batch_is_heavier_than_the_heaviest(lengths: list[float], batch_s: float, n_buckets: int) -> None:
     plan = plan_of(lengths, batch_s, n_buckets, (0.9, 1.0), 1)
-    weights = [(7 * length) % 3 + 0.1 for length in lengths]
+    weights = np.array([(7 * length) % 3 + 0.1 for length in lengths])
 
     def weight(batch: list[Planned]) -> float:
         return len(batch) * max(weights[item.index] for item in batch)
@@ -131,11 +132,3 @@ def test_a_stage_without_utterances_is_refused() -> None:
 def test_the_order_is_the_same_everywhere() -> None:
     plan = plan_of([float(number) for number in range(1, 13)], 24.0, 2, (1.0,), 1)
     assert [[item.index for item in plan.batch(step)] for step in range(3)] == [[8, 0], [7], [6, 4]]
-
-
-@pytest.mark.parametrize("change", [("id", "other"), ("duration_s", 1.5), ("text", "b")])
-def test_any_change_of_the_set_shows(change: tuple[str, object]) -> None:
-    before = utterances([1.0, 2.0])
-    after = [before[0], replace(before[1], **dict([change]))]
-    assert fingerprint(before) == fingerprint(utterances([1.0, 2.0]))
-    assert len({fingerprint(each) for each in (before, after, before[::-1], before[:1])}) == 4

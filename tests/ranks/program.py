@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from pathlib import Path
 
 import torch
 
@@ -16,6 +17,19 @@ def agree(ranks: Ranks) -> None:
     for n_items in range(8):
         items = [f"item {number}" for number in range(n_items)]
         assert ranks.in_order([item.upper() for item in ranks.share(items)]) == [item.upper() for item in items]
+
+
+def take_turns(ranks: Ranks) -> None:
+    path = Path(sys.argv[2])
+
+    def make() -> str:
+        if ranks.is_first:
+            time.sleep(1.0)
+            assert not path.exists()
+            path.write_text("made by the first")
+        return path.read_text()
+
+    assert ranks.first_alone(make) == "made by the first"
 
 
 def die(ranks: Ranks) -> None:
@@ -47,5 +61,5 @@ def be_slow(ranks: Ranks) -> None:
 
 if __name__ == "__main__":
     with join_ranks(timeout_s=6.0) as us:
-        {"agree": agree, "die": die, "hang": hang, "be_slow": be_slow}[sys.argv[1]](us)
+        {"agree": agree, "take_turns": take_turns, "die": die, "hang": hang, "be_slow": be_slow}[sys.argv[1]](us)
     print("done")

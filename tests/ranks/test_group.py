@@ -19,6 +19,11 @@ def test_ranks_agree(n_ranks):
         assert (status, out) == (0, "done\n"), err
 
 
+def test_what_the_first_leaves_the_others_find(tmp_path):
+    for status, out, err in launch(PROGRAM, 3, "take_turns", str(tmp_path / "made")):
+        assert (status, out) == (0, "done\n"), err
+
+
 def test_one_process_is_a_rank_alone():
     with join_ranks(timeout_s=1.0) as ranks:
         assert (ranks.rank, ranks.n_ranks, ranks.is_first) == (0, 1, True)

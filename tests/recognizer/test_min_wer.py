@@ -68,7 +68,7 @@ def test_the_list_is_what_search_finds_and_its_errors_are_those_of_its_words(
     assert model.training
     assert found.listed.sum(1).min() >= 2
     texts = {f"s-{number}": text for number, text in enumerate(TEXTS)}
-    decode = experiment.vocabulary.decode
+    decode = experiment.tokens.vocabulary.decode
     for b, name in enumerate(batch.ids):
         rows = [tokens[:n].tolist() for tokens, n in zip(found.tokens[b], found.token_lens[b], strict=True)]
         listed = [tuple(row) for row, there in zip(rows, found.listed[b], strict=True) if there]
