@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -12,6 +13,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 def pytest_configure() -> None:
     # Tests use tiny tensors: threads cost more than they give, and two cores may be shared.
     torch.set_num_threads(1)
+    settings.register_profile("busy machine", deadline=None)  # no test is about time
+    settings.load_profile("busy machine")
 
 
 @pytest.fixture(scope="session")
