@@ -29,6 +29,7 @@ LOOP = """
 import signal, sys, time
 from asr.cli.signals import take_signals_aside
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background has it ignored
 take_signals_aside()
 if sys.argv[1] == "remember":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))

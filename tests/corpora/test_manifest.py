@@ -10,7 +10,12 @@ from asr.corpora.manifest import ManifestError, Utterance, read_manifest, write_
 
 ROW = {"id": "a", "audio": "a.wav", "start": 0, "duration": 1.5, "text": "yes", "speaker": "s", "language": "en"}
 
-names = st.text(st.characters(blacklist_characters="\0/"), min_size=1).filter(lambda name: name.strip())
+names = st.text(st.characters(blacklist_characters="\0/", blacklist_categories=["Cs"]), min_size=1).filter(
+    lambda name: name.strip()
+)
+file_names = st.text(st.characters(blacklist_characters="\0/"), min_size=1).filter(
+    lambda name: name.strip()
+)  # any bytes
 seconds = st.floats(0, 1e6, allow_nan=False)
 
 
@@ -20,7 +25,7 @@ def utterances(draw: st.DrawFn) -> list[Utterance]:
     return [
         Utterance(
             id=id_,
-            audio=Path("/data") / draw(names),
+            audio=Path("/data") / draw(file_names),
             start_s=draw(seconds),
             duration_s=draw(seconds.filter(lambda value: value > 0)),
             text=draw(st.text()),

@@ -77,7 +77,7 @@ def test_a_split_with_nothing_left_fails_whatever_is_allowed(tmp_path: Path, toy
 
 
 def test_an_unknown_corpus_is_answered_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match="expected one of an4, digits, fsdd, librispeech, ljspeech"):
+    with pytest.raises(CorpusError, match="expected one of an4, digits, fsdd, fsdd_digits, librispeech, ljspeech"):
         prepare("lbrispeech", None, tmp_path)
 
 
