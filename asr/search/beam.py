@@ -1,6 +1,7 @@
 """Joint decoding: one beam search over utterances and hypotheses at once (Watanabe et al. 2017)."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from asr.models.asr_model import AsrModel
 from asr.search.ctc_prefix import CtcPrefixScorer
 from asr.search.hypothesis import Hypothesis, finish_of, max_lengths
 from asr.search.nbest import Finished, Lineage
-from asr.search.scorers import AttentionScorer, LengthBonus, Scorer
+from asr.search.scorers import AttentionScorer, LengthBonus, OtherScorer, Scorer
 
 CANDIDATES_PER_PLACE = 1.5  # tokens that the speller proposes per hypothesis, as a multiple of the beam size
 
@@ -62,7 +63,11 @@ class Beam(NamedTuple):
 
 @torch.inference_mode()
 def beam_search(
-    model: AsrModel, states: Tensor, state_lens: Tensor, settings: SearchSettings
+    model: AsrModel,
+    states: Tensor,
+    state_lens: Tensor,
+    settings: SearchSettings,
+    others: Sequence[OtherScorer] = (),
 ) -> list[list[Hypothesis]]:
     """Finds the best transcripts of each utterance under the joint score.
 
@@ -75,6 +80,7 @@ def beam_search(
         states: (B, S, D) listener states.
         state_lens: (B,) int64.
         settings: How to search.
+        others: More scorers, such as language models, each under a name of its own; one of weight 0 is left out.
 
     Returns:
         For each utterance up to `settings.n_best` hypotheses, best first.
@@ -82,7 +88,8 @@ def beam_search(
     Raises:
         ValueError: The model gives an utterance no finite score.
     """
-    attention, scorers, weights = _scorers(model, states, state_lens, settings)
+    others = [other for other in others if other.weight != 0]
+    attention, scorers, weights = _scorers(model, states, state_lens, settings, others)
     names, weight = list(scorers), torch.tensor(weights, dtype=torch.float64, device=states.device)
     for scorer in scorers.values():
         scorer.start(settings.beam_size)
@@ -98,7 +105,7 @@ def beam_search(
         joint = _restrict(joint, gains[..., 0], bounds == n_tokens, settings.eos_threshold)
         beam, ended, parents, tokens = _advance(joint, beam.parts[:, :, None] + gains, candidates, n_tokens)
         finished = finished.merge(ended)
-        hope = max(settings.length_bonus, 0.0) * (bounds - n_tokens - 1)
+        hope = _hope(settings, others, bounds - n_tokens - 1)
         done = beam.scores.amax(1) + hope <= finished.scores[:, -1]
         if bool(done.all()):
             break
@@ -110,7 +117,7 @@ def beam_search(
 
 
 def _scorers(
-    model: AsrModel, states: Tensor, state_lens: Tensor, settings: SearchSettings
+    model: AsrModel, states: Tensor, state_lens: Tensor, settings: SearchSettings, others: Sequence[OtherScorer]
 ) -> tuple[AttentionScorer, dict[str, Scorer], list[float]]:
     """The scorers of this search by name, attention first, and their weights."""
     attention = AttentionScorer(model.speller, states, state_lens)
@@ -119,7 +126,18 @@ def _scorers(
     if settings.ctc_weight > 0:
         scorers["ctc"] = CtcPrefixScorer(model.ctc_log_probs(states), state_lens)
         weights.append(settings.ctc_weight)
+    for other in others:
+        if other.name in scorers:
+            raise ValueError(f"scorer {other.name!r}: expected a name that no other scorer of the search has")
+        scorers[other.name] = other.begin(states, state_lens)
+        weights.append(other.weight)
     return attention, scorers, weights
+
+
+def _hope(settings: SearchSettings, others: Sequence[OtherScorer], n_left: Tensor) -> Tensor:
+    """The most that the score can still rise by: n_left (B,) tokens and the end -> (B,)."""
+    most = sum(max(other.most, 0.0) for other in others)
+    return max(settings.length_bonus, 0.0) * n_left + most * (n_left + 1)
 
 
 def _first_beam(n_utterances: int, beam_size: int, n_scorers: int, device: torch.device) -> Beam:

@@ -1,6 +1,7 @@
 """What a hypothesis is judged by. A scorer belongs to one search over one batch and follows its hypotheses."""
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -42,6 +43,23 @@ class Scorer(Protocol):
 
     def select(self, parents: Tensor, tokens: Tensor) -> None:
         """Moves on: hypothesis w becomes hypothesis `parents[b, w]` followed by `tokens[b, w]`, both (B, W) int64."""
+
+
+class OtherScorer(NamedTuple):
+    """A scorer that joins a search from outside: a language model, a list of phrases.
+
+    Attributes:
+        name: What its part of a hypothesis' score is called in `Hypothesis.scores`.
+        weight: By which its scores are multiplied; at 0 it takes no part.
+        begin: (states (B, S, D), state_lens (B,) int64) -> the scorer of one search over that batch.
+        most: The most that one token, or the end, can add to the joint score: 0 for log-probabilities of positive
+            weight. The search goes on as long as a hypothesis could still win at this rate.
+    """
+
+    name: str
+    weight: float
+    begin: Callable[[Tensor, Tensor], Scorer]
+    most: float = 0.0
 
 
 class AttentionScorer:

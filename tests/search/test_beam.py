@@ -11,6 +11,7 @@ from torch import Tensor
 from asr.search.beam import SearchSettings, beam_search
 from asr.search.greedy import greedy_search
 from asr.search.hypothesis import Hypothesis
+from asr.search.scorers import OtherScorer
 from tests.search.fakes import EOS, SOS, UNK, FakeModel, collate, ctc_distribution, log, prefix_score, transcripts
 
 SEEDS = st.integers(0, 99_999)
@@ -172,6 +173,51 @@ def test_weight_zero_equals_absent() -> None:
     model.ctc_log_probs = None  # calling it would raise
     (found,) = beam_search(model, *collate([model.utterance(12)]), SearchSettings(4, 0.0))
     assert set(found[0].scores) == {"attention", "length"}
+
+
+class Taste:
+    """Likes and dislikes of single tokens: table (V,)."""
+
+    def __init__(self, table: Tensor) -> None:
+        self.table = table
+
+    def start(self, width: int) -> None:
+        pass
+
+    def score(self, candidates: Tensor) -> Tensor:
+        return self.table[candidates]
+
+    def select(self, parents: Tensor, tokens: Tensor) -> None:
+        pass
+
+
+def test_other_scorers_join_and_those_of_weight_zero_do_not() -> None:
+    model = FakeModel(n_tokens=9, seed=2)
+    batch, search = collate([model.utterance(12), model.utterance(8)]), SearchSettings(6, n_best=6)
+    table = torch.randn(9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    others = [
+        OtherScorer("taste", 0.5, lambda states, lens: Taste(table), most=0.5 * table.amax().item()),
+        OtherScorer("absent", 0.0, lambda states, lens: pytest.fail("not to be made")),
+    ]
+    for n_best in beam_search(model, *batch, search, others):
+        for found in n_best:
+            taste = table[list(found.tokens)].sum() + table[EOS]
+            assert found.scores["taste"] == pytest.approx(taste.item(), abs=1e-12)
+            joint = 0.7 * found.scores["attention"] + 0.3 * found.scores["ctc"] + 0.5 * found.scores["taste"]
+            assert found.score == pytest.approx(joint, abs=1e-12)
+    assert beam_search(model, *batch, search, others[1:]) == beam_search(model, *batch, search)
+    with pytest.raises(ValueError, match="'taste': expected a name"):
+        beam_search(model, *batch, search, others[:1] * 2)
+
+
+def test_the_search_goes_on_while_another_scorer_may_turn_it() -> None:
+    """Each token costs 2 and is worth 5 to the other scorer; to end at once costs 0.1."""
+    model = FakeModel(n_tokens=6, seed=2)
+    model.speller.table[:] = torch.tensor([-9.0, -9.0, -9.0, -0.1, -2.0, -9.0])
+    table = torch.tensor([0, 0, 0, 0, 5.0, 0])
+    liking = OtherScorer("taste", 1.0, lambda states, lens: Taste(table.double()), most=5.0)
+    (found,) = beam_search(model, *collate([model.utterance(6)]), SearchSettings(2, 0.0), [liking])
+    assert found[0].tokens == (4,) * 6
 
 
 @pytest.mark.parametrize(("threshold", "n_tokens"), [(1.5, 3), (2.5, 0)])
