@@ -20,12 +20,12 @@ class StopEnergies(AdditiveEnergies):
         d_states: Width D of the listener states.
         d_attention: Width A of the space in which they are compared, split among the heads.
         n_heads: Heads H, each with v, g and r of its own.
-        bias: r at first; g is 1 / √K, as there, so that no energy is more than one from r before g has grown.
+        bias: r at first. g is 1, so that energies are about one from r; from 1 / √K, as there, it takes long to grow.
     """
 
     def __init__(self, d_query: int, d_states: int, d_attention: int, n_heads: int, bias: float) -> None:
         super().__init__(d_query, d_states, d_attention, n_heads)
-        self.g = nn.Parameter(torch.full((n_heads, 1), (d_attention // n_heads) ** -0.5))
+        self.g = nn.Parameter(torch.ones(n_heads, 1))
         self.r = nn.Parameter(torch.full((n_heads, 1), bias))
 
     def forward(self, query: Tensor, keys: Tensor, more: Tensor | None = None) -> Tensor:
@@ -41,8 +41,9 @@ class MonotonicAttention(HeadedAttention):
     """Monotonic attention (Raffel et al. 2017): from where it stopped last, it walks ahead and stops at a state or not.
 
     Weights are the probabilities of having stopped at each state, in training as in use, so that what is decoded is
-    what was trained; rows sum to one less the probability of having walked past the end. In training, noise on the
-    energies (there, §2.5) makes the speller prefer to be sure, and weights near zero and one.
+    what was trained. Who reaches the last state stops there, so that rows sum to one; there, who walks past it sees
+    nothing, and the speller learns late that words were left out. In training, noise on the energies (there, §2.5)
+    makes the speller prefer to be sure, and weights near zero and one.
 
     Args:
         d_query: Width of the query.
@@ -76,7 +77,7 @@ class MonotonicAttention(HeadedAttention):
         return state
 
     def forward(self, query: Tensor, state: Tensor, memory: Memory) -> tuple[Tensor, Tensor, Tensor]:
-        """See `SpellerAttention.__call__`; rows sum to one at most."""
+        """See `SpellerAttention.__call__`."""
         stops = self.walk(query, state, memory.keys, memory.mask)
         weights = stops.exp()
         return self.context(weights, memory), weights, stops
@@ -93,14 +94,15 @@ class MonotonicAttention(HeadedAttention):
         energies = self.stop(query, keys)
         if self.training and self.noise:
             energies = energies + self.noise * torch.randn_like(energies)
-        return stopping(energies.masked_fill(~mask[:, None, None], NEVER), state)
+        last = mask & ~F.pad(mask[:, 1:], (0, 1))
+        energies = energies.masked_fill(~mask[:, None, None], NEVER).masked_fill(last[:, None, None], -NEVER)
+        return stopping(energies, state)
 
 
 class MochaAttention(MonotonicAttention):
     """Monotonic chunkwise attention (Chiu & Raffel 2018): where it stops, a softmax over the last few states.
 
-    Weights are those expected over all places where it may have stopped; rows sum to what those of `MonotonicAttention`
-    sum to.
+    Weights are those expected over all places where it may have stopped.
 
     Args:
         d_query: Width of the query.
@@ -131,7 +133,7 @@ class MochaAttention(MonotonicAttention):
         return torch.cat([self.stop.to_key(states), self.chunk.to_key(states)], -1)
 
     def forward(self, query: Tensor, state: Tensor, memory: Memory) -> tuple[Tensor, Tensor, Tensor]:
-        """See `SpellerAttention.__call__`; rows sum to one at most."""
+        """See `SpellerAttention.__call__`."""
         stop_keys, chunk_keys = memory.keys.chunk(2, -1)
         stops = self.walk(query, state, stop_keys, memory.mask)
         energies = self.chunk(query, chunk_keys).masked_fill(~memory.mask[:, None, None], NEVER)

@@ -27,8 +27,8 @@ def literal_energies(compare: torch.nn.Module, query: Tensor, states: Tensor) ->
 
 
 def literal_stops(energies: list[float], before: list[float]) -> list[float]:
-    """P(stop at s) = Σ over where it stopped before, r ≤ s, of P(r) Π_{r ≤ k < s} (1 - p_k) p_s."""
-    p = [1 / (1 + math.exp(-energy)) for energy in energies]
+    """P(stop at s) = Σ over where it stopped before, r ≤ s, of P(r) Π_{r ≤ k < s} (1 - p_k) p_s, p = 1 at the end."""
+    p = [1 / (1 + math.exp(-energy)) for energy in energies[:-1]] + [1.0]
     return [
         sum(before[r] * math.prod(1 - p[k] for k in range(r, s)) * p[s] for r in range(s + 1)) for s in range(len(p))
     ]
