@@ -237,13 +237,13 @@ def build_trainer_settings(recipe: Recipe) -> TrainerSettings:
 
 
 def build_search_settings(recipe: Recipe) -> SearchSettings:
-    """Makes the settings of beam search."""
+    """Makes the settings of search."""
     return SearchSettings(**recipe.search.model_dump(exclude={"batch_s"}))
 
 
 def build_n_best_settings(recipe: Recipe, n_best: int) -> SearchSettings:
-    """Makes the settings of the search whose errors are trained on: a list of `n_best` from a beam as wide."""
-    return replace(build_search_settings(recipe), beam_size=n_best, n_best=n_best)
+    """Makes the settings of the search whose errors are trained on: `n_best` from a beam as wide."""
+    return replace(build_search_settings(recipe), beam_size=n_best, n_best=n_best, method="beam")
 
 
 def pick_device(name: str) -> torch.device:

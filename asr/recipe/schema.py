@@ -276,6 +276,11 @@ class TrainingSection(Section):
 class SearchSection(Section):
     """How transcripts are searched for: beam search with attention and CTC scores (Watanabe et al. 2017)."""
 
+    method: Literal["beam", "greedy", "ctc"] = Field(
+        "beam",
+        description="beam: joint decoding; greedy: the speller's best token each time; ctc: the best path of CTC. "
+        "Weights, threshold and beam_size are the beam's alone",
+    )
     beam_size: Annotated[int, Field(ge=1, le=1000)] = Field(10, description="hypotheses kept per utterance")
     ctc_weight: Share = Field(0.3, description="weight of the CTC prefix score; the attention score has the rest")
     length_bonus: Annotated[float, Field(ge=-100, le=100)] = Field(0.0, description="score added per token")
@@ -321,6 +326,8 @@ class Recipe(Section):
                 f"search.ctc_weight = {self.search.ctc_weight:g}: expected 0, since objective.ctc_weight = 0 trains "
                 "no CTC"
             )
+        if self.search.method == "ctc" and self.objective.ctc_weight == 0:
+            raise ValueError("search.method = ctc: expected another, since objective.ctc_weight = 0 trains no CTC")
         return self
 
     @model_validator(mode="after")

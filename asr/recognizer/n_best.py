@@ -7,7 +7,8 @@ from asr.dataset.batches import pad
 from asr.models.asr_model import AsrModel
 from asr.models.min_wer import NBest
 from asr.scoring.errors import word_errors
-from asr.search.beam import SearchSettings, beam_search
+from asr.search.beam import SearchSettings
+from asr.search.methods import search
 from asr.text.normalize import normalize
 from asr.text.tokenizer import Tokenizer
 
@@ -34,7 +35,7 @@ class NBestSearch:
             states, state_lens = self.model.encode(features, frame_lens)
         lists: list[list[tuple[int, ...]]] = [[()]] * len(tokens)
         if states.isfinite().all():  # if not, the loss will tell
-            found = beam_search(self.model, states, state_lens, self.settings)
+            found = search(self.model, states, state_lens, self.settings)
             lists = [[hypothesis.tokens for hypothesis in n_best] for n_best in found]
         self.model.train(was_training)
         references = [row[:n] for row, n in zip(tokens.tolist(), token_lens.tolist(), strict=True)]

@@ -14,8 +14,8 @@ from asr.recognizer.decode import hear
 from asr.recognizer.model_folder import load_model
 from asr.recognizer.task_error import TaskError
 from asr.recognizer.transcript import Segment, Transcript
-from asr.search.beam import beam_search
 from asr.search.hypothesis import Hypothesis
+from asr.search.methods import search
 from asr.text.tokenizer import Tokenizer
 
 
@@ -77,7 +77,7 @@ class Recognizer:
 
     def search(self, states: Tensor, state_lens: Tensor) -> list[Hypothesis]:
         """Step 4: the best hypothesis of each utterance."""
-        return [n_best[0] for n_best in beam_search(self.model, states, state_lens, self.settings)]
+        return [n_best[0] for n_best in search(self.model, states, state_lens, self.settings)]
 
     def _transcript(self, hypothesis: Hypothesis, path: Path | None, duration_s: float) -> Transcript:
         text = self.tokenizer.decode(hypothesis.tokens)

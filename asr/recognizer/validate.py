@@ -21,10 +21,13 @@ from asr.recognizer.sight import look
 from asr.scoring.alignment import Attended, alignment_health, attended
 from asr.scoring.corpus import score
 from asr.scoring.translation import score_translations
-from asr.search.greedy import greedy_search
+from asr.search.beam import SearchSettings
+from asr.search.methods import search
 from asr.text.normalize import normalize
 from asr.text.tokenizer import Tokenizer
 from asr.training.trainer import Validation
+
+GREEDY = SearchSettings(method="greedy")
 
 
 class Validator:
@@ -93,7 +96,7 @@ class Validator:
 
     def _records(self, indices: list[int], states: Tensor, state_lens: Tensor) -> list[dict[str, Any]]:
         """What is to be known of each utterance of a batch, in plain values."""
-        hypotheses = greedy_search(self.model, states, state_lens)
+        hypotheses = [found[0] for found in search(self.model, states, state_lens, GREEDY)]
         references = [self.tokenizer.encode(self.mine[index].text) for index in indices]
         tokens, token_lens = (each.to(states.device) for each in pad([torch.tensor(r).long() for r in references]))
         right, weights = self._spell(states, state_lens, tokens, token_lens, look=True)

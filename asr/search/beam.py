@@ -3,17 +3,18 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from asr.models.asr_model import AsrModel
 from asr.search.ctc_prefix import CtcPrefixScorer
-from asr.search.hypothesis import Hypothesis, finish_of, max_lengths
+from asr.search.hypothesis import Hypothesis, check_finite, finish_of, max_lengths
 from asr.search.nbest import Finished, Lineage
 from asr.search.scorers import AttentionScorer, LengthBonus, OtherScorer, Scorer
 
+Method = Literal["beam", "greedy", "ctc"]
 CANDIDATES_PER_PLACE = 1.5  # tokens that the speller proposes per hypothesis, as a multiple of the beam size
 
 
@@ -31,6 +32,7 @@ class SearchSettings:
             p(eos) > p(best) ** 1.5. `math.inf` lets it end anywhere.
         max_length_ratio: Longest hypothesis, in tokens per listener state.
         n_best: Hypotheses returned per utterance, at most `beam_size`.
+        method: See `asr.search.methods.search`.
     """
 
     beam_size: int = 10
@@ -39,6 +41,7 @@ class SearchSettings:
     eos_threshold: float = 1.5
     max_length_ratio: float = 1.0
     n_best: int = 1
+    method: Method = "beam"
 
     def __post_init__(self) -> None:
         """Refuses what makes no sense."""
@@ -218,8 +221,5 @@ def _hypotheses(finished: Finished, tokens: Tensor, names: list[str], bounds: Te
                 if math.isfinite(score)
             ]
         )
-        if not results[-1]:
-            raise ValueError(
-                f"utterance {b} of the batch has no transcript with a finite score: check its states for NaN"
-            )
+        check_finite(results[-1][0].score if results[-1] else -math.inf, b)
     return results

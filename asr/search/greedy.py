@@ -1,13 +1,11 @@
 """The quick searches: the speller's best token at each step, and CTC's best path."""
 
-import math
-
 import torch
 from torch import Tensor
 
 from asr.models.asr_model import AsrModel
 from asr.models.masks import length_mask
-from asr.search.hypothesis import Hypothesis, finish_of, max_lengths
+from asr.search.hypothesis import Hypothesis, check_finite, finish_of, max_lengths
 from asr.search.scorers import ranking
 from asr.text.tokenizer import Tokenizer
 
@@ -59,26 +57,41 @@ def greedy_search(
 def _hypotheses(rows: list[list[int]], lens: list[int], scores: list[float], bounds: list[int]) -> list[Hypothesis]:
     results = []
     for b, (row, n, score, bound) in enumerate(zip(rows, lens, scores, bounds, strict=True)):
-        if not math.isfinite(score):
-            raise ValueError(
-                f"utterance {b} of the batch has no transcript with a finite score: check its states for NaN"
-            )
+        check_finite(score, b)
         results.append(Hypothesis(tuple(row[:n]), score, {"attention": score, "length": float(n)}, finish_of(n, bound)))
     return results
 
 
-def ctc_greedy(log_probs: Tensor, state_lens: Tensor) -> list[tuple[int, ...]]:
+@torch.inference_mode()
+def ctc_greedy(model: AsrModel, states: Tensor, state_lens: Tensor) -> list[Hypothesis]:
     """Collapses CTC's best path (Graves et al. 2006): repeats merge, blanks vanish.
 
     Args:
-        log_probs: (B, S, V) of the CTC head.
+        model: The model, in evaluation mode, with a CTC head.
+        states: (B, S, D) listener states.
         state_lens: (B,) int64.
 
     Returns:
-        The tokens of each utterance.
+        One hypothesis per utterance. Its score is that of the best path: at most that of the transcript, which is the
+        sum over all its paths.
+
+    Raises:
+        ValueError: The model gives an utterance no finite score.
     """
-    best = log_probs.argmax(-1)
-    new = torch.ones_like(best, dtype=torch.bool)
+    log_probs = model.ctc_log_probs(states)
+    never = torch.zeros(log_probs.shape[-1], dtype=torch.bool, device=log_probs.device)
+    never[[Tokenizer.sos, Tokenizer.eos]] = True
+    scores, best = log_probs.masked_fill(never, -torch.inf).max(-1)
+    valid = length_mask(state_lens, best.shape[1])
+    new = torch.ones_like(valid)
     new[:, 1:] = best[:, 1:] != best[:, :-1]
-    kept = new & (best != Tokenizer.blank) & length_mask(state_lens, best.shape[1])
-    return [tuple(tokens[keep].tolist()) for tokens, keep in zip(best, kept, strict=True)]
+    kept = new & (best != Tokenizer.blank) & valid
+    order = (~kept).to(torch.uint8).sort(dim=1, stable=True).indices
+    rows, lens = best.gather(1, order).tolist(), kept.sum(1).tolist()
+    totals = scores.double().where(valid, 0.0).sum(1).tolist()
+    for b, total in enumerate(totals):
+        check_finite(total, b)
+    return [
+        Hypothesis(tuple(row[:n]), total, {"ctc": total, "length": float(n)}, "eos")
+        for row, n, total in zip(rows, lens, totals, strict=True)
+    ]

@@ -1,5 +1,6 @@
 """What a search returns."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,3 +44,11 @@ def max_lengths(state_lens: Tensor, max_length_ratio: float) -> Tensor:
 def finish_of(n_tokens: int, max_length: int) -> Finish:
     """Says how a hypothesis of `n_tokens` ended, given its utterance's bound."""
     return "max_length" if n_tokens >= max_length else "eos"
+
+
+def check_finite(score: float, utterance: int) -> None:
+    """Raises ValueError if the best score of an utterance, the n-th of its batch, is none."""
+    if not math.isfinite(score):
+        raise ValueError(
+            f"utterance {utterance} of the batch has no transcript with a finite score: check its states for NaN"
+        )

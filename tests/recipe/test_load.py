@@ -122,6 +122,13 @@ def test_what_classifying_would_ignore_is_refused(override, key):
     assert f"{key}: leave it out; task.kind = classify writes no text" in refusal(recipe, override)
 
 
+def test_a_method_that_needs_ctc_is_refused_without_it(recipe_file):
+    without = ["objective.ctc_weight=0", "search.ctc_weight=0"]
+    assert load_recipe(recipe_file, [*without, "search.method=greedy"]).search.method == "greedy"
+    message = refusal(recipe_file, *without, "search.method=ctc")
+    assert "search.method = ctc: expected another, since objective.ctc_weight = 0 trains no CTC" in message
+
+
 def test_the_same_override_twice_is_refused(recipe_file):
     assert "already set by 'training.seed=1'" in refusal(recipe_file, "training.seed=1", "training.seed=2")
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.search.greedy import ctc_greedy, greedy_search
-from tests.search.fakes import BLANK, EOS, SOS, FakeModel, collate
+from tests.search.fakes import BLANK, EOS, SOS, UNK, FakeModel, collate
 
 
 def test_follows_the_best_token() -> None:
@@ -66,4 +66,17 @@ def test_ctc_path_collapses(paths: list[list[int]]) -> None:
         [torch.nn.functional.one_hot(torch.tensor(path), 6).float().log_softmax(-1) for path in paths]
     )
     expected = [tuple(token for token, _ in itertools.groupby(path) if token != BLANK) for path in paths]
-    assert ctc_greedy(batch, lens) == expected
+    assert [found.tokens for found in ctc_greedy(FakeModel(6, 0), batch, lens)] == expected
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 9999), st.lists(st.integers(1, 9), min_size=1, max_size=4), st.integers(0, 3))
+def test_ctc_path_is_the_best_one(seed: int, lens: list[int], extra: int) -> None:
+    model = FakeModel(n_tokens=6, seed=seed)
+    utterances = [model.utterance(n) for n in lens]
+    for states, found in zip(utterances, ctc_greedy(model, *collate(utterances, extra)), strict=True):
+        best = [max((BLANK, UNK, 4, 5), key=row.__getitem__) for row in states.tolist()]
+        total = sum(row[token] for row, token in zip(states.tolist(), best, strict=True))
+        assert found.tokens == tuple(token for token, _ in itertools.groupby(best) if token != BLANK)
+        assert found.score == pytest.approx(total, abs=1e-9)
+        assert found.scores == {"ctc": found.score, "length": len(found.tokens)}
