@@ -238,7 +238,7 @@ def build_trainer_settings(recipe: Recipe) -> TrainerSettings:
 
 def build_search_settings(recipe: Recipe) -> SearchSettings:
     """Makes the settings of search."""
-    return SearchSettings(**recipe.search.model_dump(exclude={"batch_s"}))
+    return SearchSettings(**recipe.search.model_dump(include={field.name for field in fields(SearchSettings)}))
 
 
 def build_n_best_settings(recipe: Recipe, n_best: int) -> SearchSettings:

@@ -19,6 +19,8 @@ Seconds = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 ManifestPath = Annotated[Path, Field(strict=False)]  # text becomes a path
 FolderPath = Annotated[Path, Field(strict=False)]
+FilePath = Annotated[Path, Field(strict=False)]
+LmWeight = Annotated[float, Field(ge=0, le=10)]
 Speed = Annotated[float, Field(ge=0.5, le=2)]
 VocabularySize = Annotated[
     int,
@@ -291,6 +293,10 @@ class SearchSection(Section):
     max_length_ratio: Annotated[float, Field(gt=0, le=100)] = Field(
         1.0, description="longest hypothesis, in tokens per encoder state"
     )
+    ngram: FilePath | None = Field(
+        None, description="n-gram model of the recogniser's tokens, an ARPA file (.gz, .xz too); null for none"
+    )
+    ngram_weight: LmWeight = Field(0.3, description="weight of the n-gram model's score; 0 leaves it out")
     batch_s: Seconds = Field(200.0, description="audio searched at once, padding included, in seconds")
 
 

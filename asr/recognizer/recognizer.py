@@ -11,11 +11,13 @@ from asr.build import build_search_settings, pick_device
 from asr.models.asr_model import AsrModel
 from asr.recipe.schema import Recipe
 from asr.recognizer.decode import hear
+from asr.recognizer.language_models import load_language_models
 from asr.recognizer.model_folder import load_model
 from asr.recognizer.task_error import TaskError
 from asr.recognizer.transcript import Segment, Transcript
 from asr.search.hypothesis import Hypothesis
 from asr.search.methods import search
+from asr.search.scorers import OtherScorer
 from asr.text.tokenizer import Tokenizer
 
 
@@ -26,13 +28,17 @@ class Recognizer:
         model: On its device, in evaluation mode.
         tokenizer: Of that model.
         recipe: It was trained with; its `search` section says how to search.
+        others: Scorers that join the search, such as language models.
     """
 
-    def __init__(self, model: AsrModel, tokenizer: Tokenizer, recipe: Recipe) -> None:
+    def __init__(
+        self, model: AsrModel, tokenizer: Tokenizer, recipe: Recipe, others: Sequence[OtherScorer] = ()
+    ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.recipe = recipe
         self.settings = build_search_settings(recipe)
+        self.others = others
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "auto", search: Sequence[str] = ()) -> "Recognizer":
@@ -47,6 +53,7 @@ class Recognizer:
             CheckpointError: The folder is not a whole model.
             RecipeError: A change is not one to that section.
             TaskError: Its model writes no text.
+            LanguageModelError, ArpaError: A language model of the search is missing or does not fit.
             DeviceError: The device is not there.
         """
         place = pick_device(device)
@@ -56,7 +63,8 @@ class Recognizer:
                 f"{folder}: this model was trained to {recipe.task.kind} and writes no text; use `asr classify`, in "
                 "Python asr.Classifier"
             )
-        return cls(model.to(place), tokenizer, recipe)
+        others = load_language_models(recipe, Path(folder), tokenizer, place)
+        return cls(model.to(place), tokenizer, recipe, others)
 
     def transcribe(self, audio: str | Path | np.ndarray) -> Transcript:
         """Transcribes one recording.
@@ -77,7 +85,7 @@ class Recognizer:
 
     def search(self, states: Tensor, state_lens: Tensor) -> list[Hypothesis]:
         """Step 4: the best hypothesis of each utterance."""
-        return [n_best[0] for n_best in search(self.model, states, state_lens, self.settings)]
+        return [n_best[0] for n_best in search(self.model, states, state_lens, self.settings, self.others)]
 
     def _transcript(self, hypothesis: Hypothesis, path: Path | None, duration_s: float) -> Transcript:
         text = self.tokenizer.decode(hypothesis.tokens)

@@ -9,6 +9,7 @@ from asr.ranks.group import Ranks
 from asr.recognizer.classifier import Classifier
 from asr.recognizer.evaluate import Evaluation, evaluate
 from asr.recognizer.evaluate_labels import LabelEvaluation, evaluate_labels
+from asr.recognizer.language_models import load_language_models
 from asr.recognizer.model_folder import load_model
 from asr.recognizer.recognizer import Recognizer
 from asr.text.labels import Labels
@@ -22,7 +23,8 @@ def load_trained(folder: Path, *, device: str = "auto", search: Sequence[str] = 
     recipe, vocabulary, model = load_model(folder, [f"search.{change}" for change in search])
     if isinstance(model, AsrModel):
         assert not isinstance(vocabulary, Labels)
-        return Recognizer(model.to(place), vocabulary, recipe)
+        others = load_language_models(recipe, folder, vocabulary, place)
+        return Recognizer(model.to(place), vocabulary, recipe, others)
     assert isinstance(vocabulary, Labels)
     return Classifier(model.to(place), vocabulary, recipe)
 
