@@ -5,10 +5,10 @@ Every writer is a pure function from a transcript to text; texts pass through `c
 
 import json
 from collections.abc import Callable, Iterator
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Any, Literal
 
-from asr.recognizer.transcript import Segment, Transcript, clean
+from asr.recognizer.transcript import Segment, Transcript, Word, clean
 from asr.scoring.trn import format_trn, trn_id
 
 Format = Literal["txt", "json", "jsonl", "srt", "vtt", "tsv", "ctm", "trn"]
@@ -51,6 +51,7 @@ def _record(transcript: Transcript) -> dict[str, Any]:
                 "end": round(segment.end_s, 3),
                 "text": clean(segment.text),
                 "avg_logprob": round(segment.mean_score, 6),
+                "words": [_word(word) for word in segment.words],
             }
             for i, segment in enumerate(transcript.segments)
         ],
@@ -60,6 +61,12 @@ def _record(transcript: Transcript) -> dict[str, Any]:
         "score": round(transcript.score, 6),
         "finish": transcript.finish,
     }
+
+
+def _word(word: Word) -> dict[str, Any]:
+    """Times are null where the model has none."""
+    start, end = (None if each is None else round(each, 3) for each in (word.start_s, word.end_s))
+    return {"word": clean(word.text), "start": start, "end": end}
 
 
 def _srt(transcript: Transcript) -> str:
@@ -89,20 +96,33 @@ def _tsv(transcript: Transcript) -> str:
 
 
 def _ctm(transcript: Transcript) -> str:
-    """``recording channel start duration word``, without confidences.
+    """``recording channel start duration word``, after a comment that says where the times are from.
 
-    The model gives no times below the segment yet, so each word gets a share of its segment by its number of
-    characters; a comment in the file says so, lest anybody take the times for measured ones.
+    Where the model gives no times of words, each gets a share of its segment by its number of characters.
     """
-    lines = [f";; {trn_id(transcript.id)}: word times are interpolated within each segment, not measured\n"]
-    for segment in _spoken(transcript):
-        words = clean(segment.text).split()
-        ends = list(accumulate(map(len, words), initial=0))
-        scale_s = (segment.end_s - segment.start_s) / ends[-1]
-        for word, start, end in zip(words, ends, ends[1:], strict=False):
-            start_s = segment.start_s + start * scale_s
-            lines.append(f"{trn_id(transcript.id)} 1 {start_s:.3f} {(end - start) * scale_s:.3f} {word}\n")
-    return "".join(lines)
+    id, segments = trn_id(transcript.id), list(_spoken(transcript))
+    measured = all(word.start_s is not None for segment in segments for word in segment.words)
+    measured &= all(segment.words for segment in segments)
+    words = chain.from_iterable(map(_measured if measured else _interpolated, segments))
+    origin = "are from forced alignment" if measured else "are interpolated within each segment, not measured"
+    lines = [f"{id} 1 {start_s:.3f} {end_s - start_s:.3f} {word}\n" for word, start_s, end_s in words]
+    return "".join([f";; {id}: word times {origin}\n", *lines])
+
+
+def _measured(segment: Segment) -> Iterator[tuple[str, float, float]]:
+    """Words with start and end, in seconds."""
+    for word in segment.words:
+        assert word.start_s is not None
+        assert word.end_s is not None
+        yield from ((text, word.start_s, word.end_s) for text in clean(word.text).split())
+
+
+def _interpolated(segment: Segment) -> Iterator[tuple[str, float, float]]:
+    words = clean(segment.text).split()
+    ends = list(accumulate(map(len, words), initial=0))
+    scale_s = (segment.end_s - segment.start_s) / ends[-1]
+    for word, start, end in zip(words, ends, ends[1:], strict=False):
+        yield word, segment.start_s + start * scale_s, segment.start_s + end * scale_s
 
 
 def _trn(transcript: Transcript) -> str:

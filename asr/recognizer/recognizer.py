@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from asr.audio.read import RATE_HZ, read_audio
@@ -15,6 +16,8 @@ from asr.recognizer.language_models import load_language_models
 from asr.recognizer.model_folder import load_model
 from asr.recognizer.task_error import TaskError
 from asr.recognizer.transcript import Segment, Transcript
+from asr.recognizer.words import words_of
+from asr.search.ctc_align import Alignment, ctc_align
 from asr.search.hypothesis import Hypothesis
 from asr.search.methods import search
 from asr.search.scorers import OtherScorer
@@ -77,7 +80,11 @@ class Recognizer:
         """
         path = None if isinstance(audio, np.ndarray) else Path(audio)
         samples = audio.astype(np.float32) if isinstance(audio, np.ndarray) else read_audio(audio)
-        return self._transcript(self.search(*self.listen([samples]))[0], path, len(samples) / RATE_HZ)
+        duration_s = len(samples) / RATE_HZ
+        segments = self.recognize(*self.listen([samples]), [(0.0, duration_s)])
+        return Transcript(
+            path.name if path else "samples", path, duration_s, self.recipe.data.language, tuple(segments)
+        )
 
     def listen(self, recordings: list[np.ndarray]) -> tuple[Tensor, Tensor]:
         """Steps 2 and 3: samples (N,) each -> listener states (B, S, D) and state_lens (B,)."""
@@ -87,7 +94,32 @@ class Recognizer:
         """Step 4: the best hypothesis of each utterance."""
         return [n_best[0] for n_best in search(self.model, states, state_lens, self.settings, self.others)]
 
-    def _transcript(self, hypothesis: Hypothesis, path: Path | None, duration_s: float) -> Transcript:
-        text = self.tokenizer.decode(hypothesis.tokens)
-        segment = Segment(0.0, duration_s, text, hypothesis.score, len(hypothesis.tokens), hypothesis.finish)
-        return Transcript(path.name if path else "samples", path, duration_s, self.recipe.data.language, (segment,))
+    def recognize(self, states: Tensor, state_lens: Tensor, spans_s: Sequence[tuple[float, float]]) -> list[Segment]:
+        """Steps 4 and 5: writes what was said, and all that is to be known about it.
+
+        Args:
+            states: (B, S, D) from `listen`.
+            state_lens: (B,) int64.
+            spans_s: Where each of the stretches that were listened to starts and ends in its recording.
+        """
+        hypotheses = self.search(states, state_lens)
+        alignments = self._align(states, state_lens, hypotheses)
+        rows = zip(hypotheses, alignments, spans_s, strict=True)
+        return [self._segment(hypothesis, alignment, *span_s) for hypothesis, alignment, span_s in rows]
+
+    @torch.inference_mode()
+    def _align(self, states: Tensor, state_lens: Tensor, hypotheses: list[Hypothesis]) -> list[Alignment | None]:
+        """Where the tokens are; a translation's words have no order in time."""
+        if self.model.ctc_head is None or self.recipe.task.kind == "translate":
+            return [None] * len(hypotheses)
+        return ctc_align(self.model.ctc_log_probs(states), state_lens, [each.tokens for each in hypotheses])
+
+    def _segment(self, hypothesis: Hypothesis, alignment: Alignment | None, start_s: float, end_s: float) -> Segment:
+        tokens, reduction = hypothesis.tokens, self.model.listener.time_reduction
+
+        def second_of(n_states: int) -> float:
+            return min(start_s + self.model.front_end.span_s(n_states * reduction)[1], end_s)
+
+        words = words_of(self.tokenizer, tokens, alignment, second_of)
+        text = self.tokenizer.decode(tokens)
+        return Segment(start_s, end_s, text, hypothesis.score, len(tokens), hypothesis.finish, words)

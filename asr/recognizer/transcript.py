@@ -17,6 +17,22 @@ _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u20
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """One word of a text.
+
+    Attributes:
+        text: As it stands in the text, which is cut at white space.
+        start_s: Where it starts, in seconds from the start of the recording; None where the model cannot tell: it has
+            no CTC head, or translates.
+        end_s: Where it ends.
+    """
+
+    text: str
+    start_s: float | None = None
+    end_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """One stretch of a recording with its text.
 
@@ -27,6 +43,7 @@ class Segment:
         score: Score of the winning hypothesis as the search saw it (natural-log probability, higher is better).
         n_tokens: Tokens of the hypothesis, end of sentence not counted.
         finish: "eos" when the model ended the text itself, "max_length" when the length bound did: then distrust it.
+        words: The words of the text.
     """
 
     start_s: float
@@ -35,6 +52,7 @@ class Segment:
     score: float
     n_tokens: int
     finish: Literal["eos", "max_length"] = "eos"
+    words: tuple[Word, ...] = ()
 
     @property
     def mean_score(self) -> float:

@@ -12,6 +12,9 @@ from asr.text.normalize import normalize
 LEARNS_FROM = 200_000
 """Transcripts that sub-words are learnt from at most; more change them little."""
 
+BOUNDARY = "▁"
+"""What sentencepiece writes where a word begins."""
+
 TokenizerKind = Literal["char", "unigram", "bpe"]
 
 
@@ -107,6 +110,26 @@ class Tokenizer:
         """Joins token ids to text; special ids vanish."""
         kept = [int(token) for token in tokens if int(token) not in (self.blank, self.sos, self.eos)]
         return str(self._processor.decode(kept))
+
+    def words(self, tokens: Sequence[int]) -> list[tuple[str, list[int]]]:
+        """Groups tokens into the words of their text.
+
+        Returns:
+            The words of `decode(tokens)`, each with the places of the tokens that spell it. A lone word boundary, which
+            characters have between words, belongs to no word; an unknown character is a word of its own.
+        """
+        groups: list[list[int]] = []
+        begins = True
+        for place, (token, piece) in enumerate(zip(tokens, self.pieces(tokens), strict=True)):
+            unknown = token == self.unk
+            begins |= unknown or piece.startswith(BOUNDARY)
+            if piece == BOUNDARY or token in (self.blank, self.sos, self.eos):
+                continue
+            if begins:
+                groups.append([])
+            groups[-1].append(place)
+            begins = unknown
+        return [(self.decode([tokens[place] for place in group]).strip(), group) for group in groups]
 
     def pieces(self, tokens: Sequence[int]) -> list[str]:
         """Names each token, for pictures; a word's first piece begins with ▁."""

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from asr.recognizer.formats import JOINABLE, Format, render
 from asr.recognizer.outputs import output_path, write_output
-from asr.recognizer.transcript import Segment, Transcript, clean
+from asr.recognizer.transcript import Segment, Transcript, Word, clean
 
 odd = st.text(st.sampled_from("ab é\t\n\r\x00\x1b[3m<>&-:;(){}\"'\u200d\u2028\u202e\ud800😀"), max_size=20) | st.text(
     max_size=9
@@ -157,12 +158,36 @@ def test_a_plain_transcript_in_every_format():
     assert json.loads(render(transcript, "json")) == {
         "text": "hello big world",
         "language": "en",
-        "segments": [{"id": 0, "start": 0.0, "end": 3661.5, "text": "hello big world", "avg_logprob": -0.4}],
+        "segments": [
+            {"id": 0, "start": 0.0, "end": 3661.5, "text": "hello big world", "avg_logprob": -0.4, "words": []}
+        ],
         "id": "spk-1",
         "audio": None,
         "duration": 3661.5,
         "score": -1.6,
         "finish": "max_length",
+    }
+
+
+def test_words_carry_their_times():
+    words = (Word("hello", 1.23456, 1.5), Word("w\x1b[1morld", 2.0, 2.75))
+    segment = Segment(1.0, 3.0, "hello w\x1b[1morld", -1.6, 3, words=words)
+    transcript = Transcript("spk 1", None, 3.0, "en", (segment,))
+    assert json.loads(render(transcript, "json"))["segments"][0]["words"] == [
+        {"word": "hello", "start": 1.235, "end": 1.5},
+        {"word": "w orld", "start": 2.0, "end": 2.75},
+    ]
+    comment, *rows = render(transcript, "ctm").splitlines()
+    assert "forced alignment" in comment
+    assert rows == ["spk%201 1 1.235 0.265 hello", "spk%201 1 2.000 0.750 w", "spk%201 1 2.000 0.750 orld"]
+    untimed = replace(segment, words=(Word("hello"), Word("world")))
+    comment, *rows = render(replace(transcript, segments=(segment, untimed)), "ctm").splitlines()
+    assert "interpolated" in comment
+    assert rows[2].startswith("spk%201 1 2.200 0.800 orld"), "all words or none"
+    assert json.loads(render(replace(transcript, segments=(untimed,)), "json"))["segments"][0]["words"][0] == {
+        "word": "hello",
+        "start": None,
+        "end": None,
     }
 
 

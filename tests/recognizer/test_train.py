@@ -8,14 +8,15 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import torch
-from tones import write_corpus, write_recipe
+from tones import LETTER_S, write_corpus, write_recipe
 
 import asr
-from asr.corpora.manifest import read_manifest, write_manifest
+from asr.corpora.manifest import read_manifest, read_utterance, write_manifest
 from asr.corpora.prepare import prepare
 from asr.corpora.shards import write_shards
 from asr.recipe.load import RecipeError, load_recipe
@@ -243,6 +244,37 @@ def test_batches_change_no_transcript(trained: Path, manifest: Path) -> None:
     assert texts[0] == texts[1] == texts[2]
 
 
+def test_batches_change_nothing_that_a_transcript_carries(trained: Path, manifest: Path) -> None:
+    recognizer = asr.Recognizer.load(trained)
+    recordings = [read_utterance(utterance) for utterance in read_manifest(manifest)]
+    spans_s = [(0.0, len(samples) / 16000) for samples in recordings]
+    together = recognizer.recognize(*recognizer.listen(recordings), spans_s)
+    for segment, samples, span_s in zip(together, recordings, spans_s, strict=True):
+        (alone,) = recognizer.recognize(*recognizer.listen([samples]), [span_s])
+        assert_same(asdict(segment), asdict(alone))
+        times = [time_s for word in segment.words for time_s in (word.start_s, word.end_s)]
+        assert times == sorted(times)
+        assert times[0] >= 0.0
+        assert times[-1] <= span_s[1]
+        assert [word.text for word in segment.words] == segment.text.split()
+    (later,) = recognizer.recognize(*recognizer.listen(recordings[:1]), [(100.0, 100.0 + spans_s[0][1])])
+    assert [word.start_s - 100.0 for word in later.words] == pytest.approx([w.start_s for w in together[0].words])
+
+
+def assert_same(one: object, other: object) -> None:
+    """Equal but for what the shape of a batch may do to the last digits."""
+    if isinstance(one, float):
+        assert one == pytest.approx(other, abs=1e-4)
+    elif isinstance(one, dict | tuple | list):
+        assert isinstance(other, type(one))
+        assert len(one) == len(other)
+        pairs = ((one[k], other[k]) for k in (one if isinstance(one, dict) else range(len(one))))
+        for pair in pairs:
+            assert_same(*pair)
+    else:
+        assert one == other
+
+
 def test_search_can_be_changed_and_a_typo_is_refused(trained: Path) -> None:
     recognizer = asr.Recognizer.load(trained, search=["beam_size=2", "ctc_weight=0.5"])
     assert (recognizer.settings.beam_size, recognizer.settings.ctc_weight) == (2, 0.5)
@@ -256,6 +288,10 @@ def test_one_file_and_its_picture(trained: Path, manifest: Path, tmp_path: Path)
     transcript = recognizer.transcribe(audio)
     assert (transcript.text, transcript.language, transcript.finish) == ("bad cab", "en", "eos")
     assert transcript.duration_s == pytest.approx(9 * 0.16)
+    (bad, cab) = transcript.segments[0].words
+    assert (bad.text, cab.text) == ("bad", "cab")
+    spoken = [n_letters * LETTER_S for n_letters in (1, 4, 5, 8)]  # " bad cab "
+    assert [bad.start_s, bad.end_s, cab.start_s, cab.end_s] == pytest.approx(spoken, abs=0.75 * LETTER_S)
     inspect(recognizer, audio, tmp_path / "heard.png")
     inspect(recognizer, audio, tmp_path / "told.svg", text="bad cab")
     assert (tmp_path / "heard.png").stat().st_size > 10_000

@@ -53,3 +53,14 @@ def test_impossible_vocabularies_are_refused(texts: list[str], size: int, match:
 def test_what_is_no_model_is_refused() -> None:
     with pytest.raises(ValueError, match="not a sentencepiece model"):
         Tokenizer(b"something else")
+
+
+@given(data=st.data())
+def test_words_are_those_of_the_text(tokenizer: Tokenizer, data: st.DataObject) -> None:
+    tokens = data.draw(st.lists(st.integers(0, tokenizer.n_tokens - 1), max_size=20))
+    words = tokenizer.words(tokens)
+    assert [text for text, _ in words] == tokenizer.decode(tokens).split()
+    places = [place for _, places in words for place in places]
+    assert places == sorted(set(places)), "no token is in two words, and words are in order"
+    spelling = {place for place, piece in enumerate(tokenizer.pieces(tokens)) if piece != "▁" and tokens[place] != 0}
+    assert spelling - set(places) <= {place for place, token in enumerate(tokens) if token in (2, 3)}
