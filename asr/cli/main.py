@@ -9,6 +9,7 @@ from asr.cli.doctor import doctor
 from asr.cli.errors import exit_status, in_words, is_for_users
 from asr.cli.evaluate import evaluate
 from asr.cli.inspect import inspect
+from asr.cli.lm import lm
 from asr.cli.prepare import prepare
 from asr.cli.report import report
 from asr.cli.shard import shard
@@ -41,7 +42,7 @@ def _asr() -> None:
     """
 
 
-for _command in (prepare, shard, train, transcribe, classify, evaluate, inspect, report, doctor):
+for _command in (prepare, shard, lm, train, transcribe, classify, evaluate, inspect, report, doctor):
     app.command()(_command)
 
 

@@ -65,6 +65,18 @@ def load_vocabulary(folder: Path, recipe: Recipe) -> Tokenizer | Labels:
     return Labels.load(path) if path.name == LABELS_FILE else Tokenizer.load(path)
 
 
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer of a trained model that writes text.
+
+    Raises:
+        CheckpointError: The folder is no such model, or damaged.
+    """
+    if not (folder / TOKENIZER_FILE).is_file():
+        raise CheckpointError(f"{folder}: no {TOKENIZER_FILE} there; expected EXP/best of a model that writes text")
+    verify_directory(folder)
+    return Tokenizer.load(folder / TOKENIZER_FILE)
+
+
 def take_weights(folder: Path, model: AsrModel | ClassifyModel, vocabulary: Tokenizer | Labels) -> None:
     """Gives a model the weights of a trained one, to go on from there.
 

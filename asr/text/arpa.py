@@ -11,7 +11,7 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.text.open_text import open_text
+from asr.text.open_text import BROKEN, open_text
 
 _AT_ONCE = 50_000  # lines
 LN_10 = math.log(10.0)
@@ -67,8 +67,8 @@ def read_arpa(path: Path) -> Arpa:
     try:
         with open_text(path) as file:
             return _Reader(path, file).arpa()
-    except EOFError as error:
-        raise ArpaError(f"{path}: the compressed file ends too soon") from error
+    except BROKEN as error:
+        raise ArpaError(f"{path}: cannot be decompressed: {error}") from error
 
 
 class _Reader:
@@ -130,22 +130,26 @@ class _Reader:
 
     def _parse(self, n: int, lines: Sequence[bytes]) -> tuple[NDArray, NDArray, NDArray]:
         """Lines of n-grams to rows, log-probabilities and back-off weights, both to the base of ten."""
-        fields = [line.split() for line in lines]
         if n == 1:
-            self._learn_words(lines, fields)
+            self._learn_words(lines)
+        # All lines at once and by columns: three times as fast as line by line.
+        flat = b"".join(lines).split()
+        if len(flat) != (n + 2) * len(lines):  # back-off weights are missing where they are one
+            fields = [line.split() for line in lines]
+            flat = [word for field in fields for word in (field if len(field) > n + 1 else [*field, b"0"])]
+        columns = [flat[place :: n + 2] for place in range(n + 2)]
         try:
-            rows = np.array([[self.words[word] for word in field[1 : n + 1]] for field in fields], np.int32)
-            values = np.array([field[0] for field in fields]).astype(np.float64)
-            backoffs = np.array([field[n + 1] if len(field) > n + 1 else b"0" for field in fields]).astype(np.float64)
-            good = rows.shape == (len(lines), n) and all(len(field) <= n + 2 for field in fields)
-        except (KeyError, ValueError, IndexError):
-            good = False
-        if not good or not (values <= 0).all() or not (backoffs < np.inf).all():
-            self._blame(n, fields)
-        return rows, values, backoffs
+            values, backoffs = (np.fromiter(map(float, columns[place]), np.float64) for place in (0, n + 1))
+            rows = [np.fromiter(map(self.words.__getitem__, column), np.int32) for column in columns[1 : n + 1]]
+        except (KeyError, ValueError):
+            self._blame(n, lines)
+        shapes = {len(column) for column in columns}
+        if shapes != {len(lines)} or not ((values <= 0).all() and (backoffs < np.inf).all()):
+            self._blame(n, lines)
+        return np.stack(rows, 1), values, backoffs
 
-    def _learn_words(self, lines: Sequence[bytes], fields: Sequence[list[bytes]]) -> None:
-        for place, field in enumerate(fields):
+    def _learn_words(self, lines: Sequence[bytes]) -> None:
+        for place, field in enumerate(line.split() for line in lines):
             word = field[1] if len(field) > 1 else b""
             try:
                 word.decode()
@@ -156,9 +160,9 @@ class _Reader:
             if word:
                 self.words[word] = len(self.words)
 
-    def _blame(self, n: int, fields: Sequence[list[bytes]]) -> NoReturn:
+    def _blame(self, n: int, lines: Sequence[bytes]) -> NoReturn:
         """Finds the line that is wrong, and says so."""
-        for place, field in enumerate(fields):
+        for place, field in enumerate(line.split() for line in lines):
             line = b" ".join(field)
             if not n + 1 <= len(field) <= n + 2:
                 self._fail(f"found {_shown(line)}, expected a log-probability, {n} words and a back-off", place + 1)

@@ -2,9 +2,13 @@
 
 import gzip
 import lzma
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, cast
+
+BROKEN = (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error)
+"""What reading a damaged compressed file raises."""
 
 _OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
 

@@ -101,10 +101,13 @@ class Tokenizer:
         """Cuts a text into token ids, without start and end."""
         return list(self._processor.encode(normalize(text)))
 
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """Cuts many texts at once, in the time of a few."""
+        return list(self._processor.encode([normalize(text) for text in texts]))
+
     def count(self, texts: Sequence[str]) -> list[int]:
         """Counts the tokens of many texts at once."""
-        encoded = self._processor.encode([normalize(text) for text in texts])
-        return [len(tokens) for tokens in encoded]
+        return [len(tokens) for tokens in self.encode_all(texts)]
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Joins token ids to text; special ids vanish."""

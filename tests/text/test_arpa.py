@@ -66,7 +66,7 @@ def test_compressed_files_are_read(tmp_path: Path) -> None:
     (tmp_path / "a.arpa.xz").write_bytes(lzma.compress(GOOD.encode()))
     assert read_arpa(tmp_path / "a.arpa.gz").words == read_arpa(tmp_path / "a.arpa.xz").words
     (tmp_path / "cut.arpa.gz").write_bytes(gzip.compress(GOOD.encode())[:-20])
-    with pytest.raises(ArpaError, match="cut.arpa.gz: the compressed file ends too soon"):
+    with pytest.raises(ArpaError, match="cut.arpa.gz: cannot be decompressed: .*end"):
         read_arpa(tmp_path / "cut.arpa.gz")
 
 
