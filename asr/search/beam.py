@@ -113,10 +113,10 @@ def beam_search(
         if bool(done.all()):
             break
         beam = beam._replace(scores=beam.scores.masked_fill(done[:, None], -torch.inf))
-        lineage.append(parents, tokens)
+        lineage.append(parents, tokens, beam.parts)
         for scorer in scorers.values():
             scorer.select(parents, tokens)
-    return _hypotheses(finished, lineage.tokens(finished), names, bounds)
+    return _hypotheses(finished, *lineage.read(finished), names, bounds)
 
 
 def _scorers(
@@ -208,18 +208,20 @@ def _pick(values: Tensor, index: Tensor) -> Tensor:
     return values.gather(1, index[..., None].expand(-1, -1, values.shape[-1]))
 
 
-def _hypotheses(finished: Finished, tokens: Tensor, names: list[str], bounds: Tensor) -> list[list[Hypothesis]]:
+def _hypotheses(
+    finished: Finished, tokens: Tensor, gains: Tensor, names: list[str], bounds: Tensor
+) -> list[list[Hypothesis]]:
     """Turns tensors into results, once, at the end."""
     scores, parts, lens = finished.scores.tolist(), finished.parts.tolist(), finished.n_tokens.tolist()
-    rows, max_lens = tokens.tolist(), bounds.tolist()
+    columns = gains.transpose(-1, -2).tolist()  # (B, N, n_scorers, steps + 1)
     results = []
-    for b, max_length in enumerate(max_lens):
-        results.append(
-            [
-                Hypothesis(tuple(row[:n]), score, dict(zip(names, part, strict=True)), finish_of(n, max_length))
-                for row, n, score, part in zip(rows[b], lens[b], scores[b], parts[b], strict=True)
-                if math.isfinite(score)
-            ]
-        )
-        check_finite(results[-1][0].score if results[-1] else -math.inf, b)
+    for b, (rows, max_length) in enumerate(zip(tokens.tolist(), bounds.tolist(), strict=True)):
+        found = []
+        for row, n, score, part, gained in zip(rows, lens[b], scores[b], parts[b], columns[b], strict=True):
+            if math.isfinite(score):
+                each = {name: tuple(column[: n + 1]) for name, column in zip(names, gained, strict=True)}
+                sums = dict(zip(names, part, strict=True))
+                found.append(Hypothesis(tuple(row[:n]), score, sums, finish_of(n, max_length), each))
+        check_finite(found[0].score if found else -math.inf, b)
+        results.append(found)
     return results

@@ -37,7 +37,7 @@ def greedy_search(
     last = torch.full_like(bounds, Tokenizer.sos)
     scores = torch.zeros_like(bounds, dtype=torch.float64)
     lens = torch.full_like(bounds, -1)  # -1 while it goes on
-    columns: list[Tensor] = []
+    columns: list[tuple[Tensor, Tensor]] = []
     for n_tokens in range(int(bounds.amax()) + 1):
         log_probs, _, state = speller.step(last[:, None], state, memory)
         log_probs = log_probs[:, 0]
@@ -46,19 +46,24 @@ def greedy_search(
         best = log_probs.gather(1, last[:, None])[:, 0].double()
         running = lens < 0
         ends = running & ((end >= best) | (bounds == n_tokens))
-        scores += torch.where(ends, end, best).masked_fill(~running, 0.0)
+        gains = torch.where(ends, end, best)
+        scores += gains.masked_fill(~running, 0.0)
         lens = lens.masked_fill(ends, n_tokens)
-        columns.append(last)
+        columns.append((last, gains))
         if bool((lens >= 0).all()):
             break
-    return _hypotheses(torch.stack(columns, -1).tolist(), lens.tolist(), scores.tolist(), bounds.tolist())
+    tokens, gained = (torch.stack(column, -1).tolist() for column in zip(*columns, strict=True))
+    return _hypotheses(tokens, gained, lens.tolist(), scores.tolist(), bounds.tolist())
 
 
-def _hypotheses(rows: list[list[int]], lens: list[int], scores: list[float], bounds: list[int]) -> list[Hypothesis]:
+def _hypotheses(
+    rows: list[list[int]], gains: list[list[float]], lens: list[int], scores: list[float], bounds: list[int]
+) -> list[Hypothesis]:
     results = []
-    for b, (row, n, score, bound) in enumerate(zip(rows, lens, scores, bounds, strict=True)):
+    for b, (row, gained, n, score, bound) in enumerate(zip(rows, gains, lens, scores, bounds, strict=True)):
         check_finite(score, b)
-        results.append(Hypothesis(tuple(row[:n]), score, {"attention": score, "length": float(n)}, finish_of(n, bound)))
+        sums, each = {"attention": score, "length": float(n)}, {"attention": tuple(gained[: n + 1])}
+        results.append(Hypothesis(tuple(row[:n]), score, sums, finish_of(n, bound), each))
     return results
 
 

@@ -1,7 +1,7 @@
 """What a search returns."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -20,12 +20,15 @@ class Hypothesis:
         scores: Unweighted sum of each scorer that took part, end of sentence included: "attention" and "ctc" are
             natural-log probabilities, "length" counts tokens.
         finish: "eos" when the end was chosen, "max_length" when the bound on tokens was reached and the end forced.
+        gains: What each of `scores` is a sum of: one number per token, the end's last. "ctc" of the best path has none,
+            since it judges states.
     """
 
     tokens: tuple[int, ...]
     score: float
     scores: dict[str, float]
     finish: Finish
+    gains: dict[str, tuple[float, ...]] = field(default_factory=dict, compare=False)
 
 
 def max_lengths(state_lens: Tensor, max_length_ratio: float) -> Tensor:

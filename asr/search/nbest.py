@@ -44,26 +44,31 @@ class Finished:
 
 
 class Lineage:
-    """Tokens and parents of every step, from which a hypothesis is read backwards."""
+    """Tokens, parents and scores of every step, from which a hypothesis is read backwards."""
 
     def __init__(self) -> None:
-        self._steps: list[tuple[Tensor, Tensor]] = []
+        self._steps: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def append(self, parents: Tensor, tokens: Tensor) -> None:
-        """Records a step: both (B, W) int64."""
-        self._steps.append((parents, tokens))
+    def append(self, parents: Tensor, tokens: Tensor, parts: Tensor) -> None:
+        """Records a step: parents and tokens (B, W) int64, parts (B, W, n_scorers) as they are after it."""
+        self._steps.append((parents, tokens, parts))
 
-    def tokens(self, finished: Finished) -> Tensor:
-        """Reads the tokens of ended hypotheses.
+    def read(self, finished: Finished) -> tuple[Tensor, Tensor]:
+        """Reads what ended hypotheses are made of.
 
         Returns:
-            (B, N, steps) int64; beyond `finished.n_tokens` the values mean nothing.
+            Their tokens (B, N, steps) int64 and what each scorer gave them and the end, (B, N, steps + 1, n_scorers)
+            float64. Beyond `finished.n_tokens`, and for the scores beyond one more, the values mean nothing.
         """
-        slots, columns = finished.slots, []
+        slots, tokens, sums = finished.slots, [], [finished.parts]
         for step in range(len(self._steps) - 1, -1, -1):
-            parents, tokens = self._steps[step]
-            columns.append(tokens.gather(1, slots))
-            slots = torch.where(step < finished.n_tokens, parents.gather(1, slots), slots)
-        if not columns:
-            return slots.new_zeros(*slots.shape, 0)
-        return torch.stack(columns[::-1], -1)
+            parents, chosen, parts = self._steps[step]
+            lasts = step < finished.n_tokens
+            tokens.append(chosen.gather(1, slots))
+            index = slots[..., None].expand(-1, -1, parts.shape[-1])
+            sums.append(torch.where(lasts[..., None], parts.gather(1, index), finished.parts))
+            slots = torch.where(lasts, parents.gather(1, slots), slots)
+        gains = torch.stack(sums[::-1], -2).diff(dim=-2, prepend=torch.zeros_like(finished.parts)[..., None, :])
+        if not tokens:
+            return slots.new_zeros(*slots.shape, 0), gains
+        return torch.stack(tokens[::-1], -1), gains
