@@ -1,11 +1,17 @@
 """Attention by comparison in a space of its own: additive, and additive that knows where it has looked."""
 
+from itertools import repeat
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from asr.models.attention.heads import SoftmaxAttention, at_least_float32
 from asr.models.attention.memory import Memory
+
+IN_CACHE = (
+    1 << 21
+)  # numbers that a CPU compares at once: more would leave its caches between one operation and the next
 
 
 class AdditiveEnergies(nn.Module):
@@ -25,23 +31,41 @@ class AdditiveEnergies(nn.Module):
         d_head = d_attention // n_heads
         self.v = nn.Parameter(torch.empty(n_heads, d_head).uniform_(-(d_head**-0.5), d_head**-0.5))
 
-    def forward(self, query: Tensor, keys: Tensor, more: Tensor | None = None) -> Tensor:
+    def keys(self, states: Tensor) -> Tensor:
+        """Twice what `to_key` makes of the states, once per utterance: (B, S, D) -> (B, S, A)."""
+        keys: Tensor = 2 * self.to_key(states)
+        return keys
+
+    def forward(self, query: Tensor, keys: Tensor, more: tuple[Tensor, Tensor] | None = None) -> Tensor:
         """Compares.
 
         Args:
             query: (B, W, d_query).
-            keys: (B, S, A), what `to_key` makes of the states.
-            more: (B, W, S, A) that joins the sum in the tanh.
+            keys: (B, S, A) from `keys`.
+            more: Features (B, W, S, n) and weights (A, n); their product joins the sum in the tanh.
 
         Returns:
             (B, W, H, S), in float32 or better.
         """
-        compared = keys[:, None] + self.to_query(query)[:, :, None]
-        if more is not None:
-            compared = compared + more
-        with torch.autocast(compared.device.type, enabled=False):
+        queries = 2 * self.to_query(query)
+        n_each = max(1, IN_CACHE // (queries.shape[1] * keys[0].numel())) if keys.is_cpu else len(keys)
+        features = repeat(None) if more is None else more[0].split(n_each)
+        found = [
+            self._energies(*piece, more and 2 * more[1])
+            for piece in zip(queries.split(n_each), keys.split(n_each), features, strict=False)
+        ]
+        return torch.cat(found) if len(found) > 1 else found[0]
+
+    def _energies(self, queries: Tensor, keys: Tensor, features: Tensor | None, weights: Tensor | None) -> Tensor:
+        """Energies from twice the sums in the tanh: tanh(x) = 2 sigmoid(2 x) - 1, and torch is slow at tanh."""
+        doubled = keys[:, None] + queries[:, :, None]
+        if features is not None and weights is not None:
+            doubled.flatten(0, 2).addmm_(features.flatten(0, 2).to(doubled.dtype), weights.t().to(doubled.dtype))
+        with torch.autocast(doubled.device.type, enabled=False):
+            vectors = self.vectors()
             # One matrix for all heads: row h has v_h at the units of head h, and zeros elsewhere.
-            return F.linear(at_least_float32(compared).tanh(), torch.block_diag(*self.vectors())).transpose(-1, -2)
+            matrix = vectors if len(vectors) == 1 else torch.block_diag(*vectors)
+            return F.linear(at_least_float32(doubled).sigmoid_(), 2 * matrix, -vectors.sum(-1)).transpose(-1, -2)
 
     def vectors(self) -> Tensor:
         """The v of each head: (H, K)."""
@@ -64,8 +88,7 @@ class AdditiveAttention(SoftmaxAttention):
 
     def keys(self, states: Tensor) -> Tensor:
         """States (B, S, D) -> (B, S, A)."""
-        keys: Tensor = self.compare.to_key(states)
-        return keys
+        return self.compare.keys(states)
 
     def energies(self, query: Tensor, state: Tensor, memory: Memory) -> Tensor:
         """See `SoftmaxAttention.energies`."""
@@ -101,8 +124,8 @@ class LocationAttention(AdditiveAttention):
     def energies(self, query: Tensor, state: Tensor, memory: Memory) -> Tensor:
         """See `SoftmaxAttention.energies`."""
         filtered = self.convolution(state.flatten(0, 1))  # (B W, n_filters, S)
-        location = self.to_location(filtered.transpose(1, 2)).unflatten(0, state.shape[:2])
-        energies: Tensor = self.compare(query, memory.keys, location)
+        features = filtered.transpose(1, 2).unflatten(0, state.shape[:2])
+        energies: Tensor = self.compare(query, memory.keys, (features, self.to_location.weight))
         return energies
 
     def after(self, state: Tensor, weights: Tensor) -> Tensor:
@@ -132,7 +155,8 @@ class CoverageAttention(AdditiveAttention):
 
     def energies(self, query: Tensor, state: Tensor, memory: Memory) -> Tensor:
         """See `SoftmaxAttention.energies`."""
-        energies: Tensor = self.compare(query, memory.keys, self.to_covered(state.transpose(-1, -2)))
+        covered = state.transpose(-1, -2)
+        energies: Tensor = self.compare(query, memory.keys, (covered, self.to_covered.weight))
         return energies
 
     def after(self, state: Tensor, weights: Tensor) -> Tensor:

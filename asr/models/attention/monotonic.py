@@ -28,7 +28,7 @@ class StopEnergies(AdditiveEnergies):
         self.g = nn.Parameter(torch.ones(n_heads, 1))
         self.r = nn.Parameter(torch.full((n_heads, 1), bias))
 
-    def forward(self, query: Tensor, keys: Tensor, more: Tensor | None = None) -> Tensor:
+    def forward(self, query: Tensor, keys: Tensor, more: tuple[Tensor, Tensor] | None = None) -> Tensor:
         """See `AdditiveEnergies.forward`."""
         return super().forward(query, keys, more) + self.r
 
@@ -65,8 +65,7 @@ class MonotonicAttention(HeadedAttention):
 
     def keys(self, states: Tensor) -> Tensor:
         """States (B, S, D) -> (B, S, A)."""
-        keys: Tensor = self.stop.to_key(states)
-        return keys
+        return self.stop.keys(states)
 
     def start(self, memory: Memory, width: int) -> Tensor:
         """Log-probabilities of having stopped last, (B, W, H, S), float32 or better: surely at the first state."""
@@ -130,7 +129,7 @@ class MochaAttention(MonotonicAttention):
 
     def keys(self, states: Tensor) -> Tensor:
         """Keys of both comparisons, side by side: (B, S, 2 A)."""
-        return torch.cat([self.stop.to_key(states), self.chunk.to_key(states)], -1)
+        return torch.cat([self.stop.keys(states), self.chunk.keys(states)], -1)
 
     def forward(self, query: Tensor, state: Tensor, memory: Memory) -> tuple[Tensor, Tensor, Tensor]:
         """See `SpellerAttention.__call__`."""
