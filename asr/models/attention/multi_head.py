@@ -44,23 +44,29 @@ class MultiHeadAttention(nn.Module):
         keys, values = self.to_key_value(memory).chunk(2, -1)
         return KeysValues(split_heads(keys, self.n_heads), split_heads(values, self.n_heads))
 
-    def forward(self, queries: Tensor, keys_values: KeysValues, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, queries: Tensor, keys_values: KeysValues, mask: Tensor | None = None, bias: Tensor | None = None
+    ) -> Tensor:
         """Attends.
 
         Args:
             queries: (B, U, D).
             keys_values: From `keys_values`, of one or several calls.
             mask: Bool, broadcastable to (B, H, U, S), true where a query may look.
+            bias: Added to the energies, broadcastable likewise. -inf keeps from looking like a mask, at less cost, but
+                wants finite keys and values.
 
         Returns:
             (B, U, D).
         """
         heads = split_heads(self.to_query(queries), self.n_heads)
-        return self.to_output(join_heads(attend(heads, *keys_values, mask)))
+        return self.to_output(join_heads(attend(heads, *keys_values, mask, bias)))
 
-    def weights(self, queries: Tensor, keys_values: KeysValues, mask: Tensor | None = None) -> Tensor:
+    def weights(
+        self, queries: Tensor, keys_values: KeysValues, mask: Tensor | None = None, bias: Tensor | None = None
+    ) -> Tensor:
         """Where `forward` looks, given the same: (B, H, U, S), rows sum to one over the keys."""
-        return attention_weights(split_heads(self.to_query(queries), self.n_heads), keys_values.keys, mask)
+        return attention_weights(split_heads(self.to_query(queries), self.n_heads), keys_values.keys, mask, bias)
 
 
 def check_heads(d_model: int, n_heads: int) -> None:

@@ -20,11 +20,11 @@ class TransformerMemory:
 
     Attributes:
         layers: Keys and values (B, H, S, K) for the cross-attention of each layer.
-        mask: (B, 1, 1, S) bool, true where a state is real.
+        bias: (B, 1, 1, S) float32 for the energies: 0 where a state is real, -inf elsewhere.
     """
 
     layers: list[KeysValues]
-    mask: Tensor
+    bias: Tensor
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class TransformerLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(
-        self, values: Tensor, cache: KeyValueCache, heard: KeysValues, mask: Tensor, look: bool
+        self, values: Tensor, cache: KeyValueCache, heard: KeysValues, bias: Tensor, look: bool
     ) -> tuple[Tensor, KeyValueCache, Tensor | None]:
         """Works on the next U tokens of W hypotheses.
 
@@ -79,7 +79,7 @@ class TransformerLayer(nn.Module):
             values: (B, W, U, D).
             cache: Of this layer, for the tokens before those.
             heard: From `to_heard.keys_values`: (B, H, S, K).
-            mask: (B, 1, 1, S) bool.
+            bias: (B, 1, 1, S), see `TransformerMemory`.
             look: Whether the weights are wanted.
 
         Returns:
@@ -88,8 +88,8 @@ class TransformerLayer(nn.Module):
         found, cache = self._look_back(self.before_self(values), cache)
         values = values + self.dropout(found)
         queries = self.before_cross(values).flatten(1, 2)  # those of all hypotheses side by side, keys are shared
-        values = values + self.dropout(self.to_heard(queries, heard, mask).view_as(values))
-        weights = self.to_heard.weights(queries, heard, mask).unflatten(2, values.shape[1:3]) if look else None
+        values = values + self.dropout(self.to_heard(queries, heard, bias=bias).view_as(values))
+        weights = self.to_heard.weights(queries, heard, bias=bias).unflatten(2, values.shape[1:3]) if look else None
         return values + self.dropout(self.feed_forward(values)), cache, weights
 
     def _look_back(self, values: Tensor, cache: KeyValueCache) -> tuple[Tensor, KeyValueCache]:
@@ -156,8 +156,10 @@ class TransformerSpeller(nn.Module):
 
     def memory(self, states: Tensor, state_lens: Tensor) -> TransformerMemory:
         """Projects the keys and values of all layers, once per utterance: states (B, S, D), finite in the padding."""
+        mask = key_mask(state_lens, states.shape[1])
         heard = [layer.to_heard.keys_values(states) for layer in self.layers]  # type: ignore[operator, union-attr]
-        return TransformerMemory(heard, key_mask(state_lens, states.shape[1]))
+        bias = torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, -torch.inf)
+        return TransformerMemory([KeysValues(*(each.contiguous() for each in layer)) for layer in heard], bias)
 
     def start(self, memory: TransformerMemory, width: int) -> TransformerState:
         """The state of `width` hypotheses per utterance before the first token."""
@@ -193,7 +195,7 @@ class TransformerSpeller(nn.Module):
         caches: list[KeyValueCache] = []
         looks: list[Tensor] = []
         for layer, cache, heard in zip(self.layers, state.caches, memory.layers, strict=True):
-            values, cache, weights = layer(values, cache, heard, memory.mask, look)
+            values, cache, weights = layer(values, cache, heard, memory.bias, look)
             caches.append(cache)
             looks += [] if weights is None else [weights]
         weights = torch.cat(looks, 1).permute(0, 2, 3, 1, 4) if look else None

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from asr.models.attention import additive
 from asr.models.attention.additive import AdditiveAttention, CoverageAttention, LocationAttention
 
 MAKE: dict[str, Callable[[int], AdditiveAttention]] = {
@@ -62,6 +63,20 @@ def test_matches_the_paper(kind: str, n_heads: int) -> None:
                 past.append(torch.tensor(rows, dtype=torch.float64))
                 torch.testing.assert_close(steps[u][b, w, :, :n], past[-1], atol=1e-10, rtol=0)
                 assert steps[u][b, w, :, n:].eq(0).all()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", MAKE)
+def test_pieces_are_what_they_are_together(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CPU compares as many utterances at once as its caches hold: here one, then all."""
+    torch.manual_seed(0)
+    attention = MAKE[kind](2)
+    memory = attention.memory(torch.randn(3, 9, 5), torch.tensor([9, 6, 2]))
+    query, state = torch.randn(3, 2, 6), attention.start(memory, 2)
+    state = state + torch.rand_like(state)
+    together = attention.energies(query, state, memory)
+    monkeypatch.setattr(additive, "IN_CACHE", 1)
+    torch.testing.assert_close(attention.energies(query, state, memory), together, atol=1e-6, rtol=0)
 
 
 def test_filters_see_the_last_weights_alone() -> None:

@@ -36,6 +36,9 @@ def test_equals_torchs_module() -> None:
     keys_values = ours.keys_values(memory)
     torch.testing.assert_close(ours(queries, keys_values, mask), expected, atol=1e-12, rtol=0)
     torch.testing.assert_close(ours.weights(queries, keys_values, mask), weights, atol=1e-12, rtol=0)
+    bias = torch.zeros(mask.shape).masked_fill(~mask, -torch.inf)
+    torch.testing.assert_close(ours(queries, keys_values, bias=bias), expected, atol=1e-12, rtol=0)
+    torch.testing.assert_close(ours.weights(queries, keys_values, bias=bias), weights, atol=1e-12, rtol=0)
 
 
 def test_heads_must_divide_the_width() -> None:
@@ -60,13 +63,22 @@ def test_token_by_token_with_a_cache_is_attending_at_once() -> None:
         torch.testing.assert_close(found.unflatten(0, (2, 3)), expected[:, :, start:end], atol=1e-12, rtol=0)
 
 
-def test_a_cache_is_a_state() -> None:
+@pytest.mark.parametrize("with_gradient", [True, False])
+def test_a_cache_is_a_state(with_gradient: bool) -> None:
+    """Two that go on from one do not write over each other, though they share its memory."""
+    with torch.set_grad_enabled(with_gradient):
+        check_a_cache()
+
+
+def check_a_cache() -> None:
     torch.manual_seed(0)
     keys, values = torch.randn(2, 3, 2, 5, 4), torch.randn(2, 3, 2, 5, 4)
     empty = KeyValueCache.empty(keys, width=3, n_heads=2, d_head=4)
     cache = empty.append(keys, values)
     assert (empty.n_tokens, cache.n_tokens) == (0, 5)
-    assert cache.append(keys, values).keys.equal(torch.cat([keys, keys], 3))
+    longer, other = cache.append(keys, values), cache.append(values, keys)
+    assert longer.keys.equal(torch.cat([keys, keys], 3))
+    assert other.keys.equal(torch.cat([keys, values], 3))
     picked = cache.select(torch.tensor([[2, 0], [1, 1]]))
     for b, w, source in ((0, 0, 2), (0, 1, 0), (1, 0, 1), (1, 1, 1)):
         assert picked.keys[b, w].equal(keys[b, source])

@@ -99,7 +99,7 @@ def test_a_layer_equals_torchs() -> None:
     expected = oracle(values, states, tgt_mask=causal, memory_key_padding_mask=padding)
     speller = make_speller(1, d_states=D)
     memory = speller.memory(states, torch.tensor([7, 4]))
-    found, _, _ = layer(values[:, None], speller.start(memory, 1).caches[0], memory.layers[0], memory.mask, look=False)
+    found, _, _ = layer(values[:, None], speller.start(memory, 1).caches[0], memory.layers[0], memory.bias, look=False)
     torch.testing.assert_close(found[:, 0], expected, atol=1e-10, rtol=0)
 
 
