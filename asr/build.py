@@ -47,7 +47,10 @@ from asr.recipe.section import Section
 from asr.recipe.self_attention_section import SelfAttentionListener
 from asr.recipe.task_section import Classify
 from asr.search.beam import SearchSettings
+from asr.search.biasing import bias
+from asr.search.scorers import OtherScorer
 from asr.text.labels import Labels
+from asr.text.phrases import read_phrases
 from asr.text.tokenizer import LEARNS_FROM, Tokenizer
 from asr.training.learner import LearnerSettings
 from asr.training.objectives import GuidedAttention, LabelObjective, SpellingObjective
@@ -239,6 +242,18 @@ def build_trainer_settings(recipe: Recipe) -> TrainerSettings:
 def build_search_settings(recipe: Recipe) -> SearchSettings:
     """Makes the settings of search."""
     return SearchSettings(**recipe.search.model_dump(include={field.name for field in fields(SearchSettings)}))
+
+
+def build_phrases(recipe: Recipe, tokenizer: Tokenizer) -> list[OtherScorer]:
+    """Makes the scorer that favours the recipe's phrases; none without phrases.
+
+    Raises:
+        PhraseError: A phrase that the tokenizer cannot write, or a weight that is none.
+    """
+    if recipe.search.phrases is None:
+        return []
+    phrases = read_phrases(recipe.search.phrases, tokenizer.alphabet)
+    return bias([phrases], tokenizer.surfaces(), recipe.search.phrase_weight)
 
 
 def build_n_best_settings(recipe: Recipe, n_best: int) -> SearchSettings:

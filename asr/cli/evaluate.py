@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from asr.cli.options import DECODING_TIMEOUT_S, Device, ModelFolder, Search
+from asr.cli.options import DECODING_TIMEOUT_S, Device, ModelFolder, Phrases, Search, with_phrases
 from asr.cli.progress import progress_bar
 
 
@@ -17,6 +17,7 @@ def evaluate(
         typer.Option(help="Folder per manifest for results.json, and hyp.trn, ref.trn, alignments, or labels.tsv."),
     ] = None,
     search: Search = None,
+    phrases: Phrases = None,
     device: Device = "auto",
 ) -> None:
     """Score a model on test sets, with 95 % intervals: word and character error rate, BLEU, or accuracy, by its task.
@@ -34,7 +35,7 @@ def evaluate(
     from asr.recognizer.trained import evaluate_trained, load_trained
 
     with join_ranks(DECODING_TIMEOUT_S) as ranks:
-        trained = load_trained(model, device=device, search=search or ())
+        trained = load_trained(model, device=device, search=with_phrases(search, phrases))
         for manifest in manifests:
             folder = out / manifest.stem if out is not None and len(manifests) > 1 else out
             with progress_bar(str(manifest), shown=ranks.is_first) as progress:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from asr.cli.errors import DONE, SOME_FAILED, in_words, is_for_users
-from asr.cli.options import DECODING_TIMEOUT_S, Device, ModelFolder, Search
+from asr.cli.options import DECODING_TIMEOUT_S, Device, ModelFolder, Phrases, Search, with_phrases
 
 if TYPE_CHECKING:
     from asr.recognizer.recognizer import Recognizer
@@ -25,6 +25,7 @@ def transcribe(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files of earlier runs.")] = False,
     search: Search = None,
+    phrases: Phrases = None,
     device: Device = "auto",
 ) -> None:
     """Transcribe recordings, to the terminal or to one file each.
@@ -35,6 +36,7 @@ def transcribe(
     Examples:
       asr transcribe --model exp/digits/best recording.flac
       asr transcribe --model exp/an4/best --format srt --out-dir subtitles *.wav
+      asr transcribe --model exp/an4/best --phrases names.txt recording.flac
       torchrun --nproc-per-node 8 -m asr transcribe --model exp/an4/best --out-dir text *.wav
     """
     from asr.ranks.group import join_ranks
@@ -45,7 +47,9 @@ def transcribe(
         raise typer.BadParameter(f"several recordings as {format} need --out-dir; {', '.join(sorted(JOINABLE))} do not")
     status = DONE
     with join_ranks(DECODING_TIMEOUT_S) as ranks:
-        output = _Output(Recognizer.load(model, device=device, search=search or ()), format, out_dir, overwrite)
+        output = _Output(
+            Recognizer.load(model, device=device, search=with_phrases(search, phrases)), format, out_dir, overwrite
+        )
         for start in range(0, len(audio), ranks.n_ranks):
             together = [(path, output.place(path)) for path in audio[start : start + ranks.n_ranks]]
             ranks.at(start, "validating", [str(path) for path, _ in ranks.share(together)])

@@ -297,7 +297,21 @@ class SearchSection(Section):
         None, description="n-gram model of the recogniser's tokens, an ARPA file (.gz, .xz too); null for none"
     )
     ngram_weight: LmWeight = Field(0.3, description="weight of the n-gram model's score; 0 leaves it out")
+    phrases: FilePath | None = Field(
+        None,
+        description="phrases to favour, one on each line of a text file, behind a tab its own weight if that is not 1; "
+        "path from the current directory; null for none",
+    )
+    phrase_weight: Annotated[float, Field(ge=0, le=100)] = Field(
+        0.5, description="score added per character of a phrase that is written; 0 for no phrases"
+    )
     batch_s: Seconds = Field(200.0, description="audio searched at once, padding included, in seconds")
+
+    @model_validator(mode="after")
+    def _nothing_is_ignored(self) -> Self:
+        if self.phrases is not None and self.method != "beam":
+            raise ValueError(f"phrases = {self.phrases}: expected null, since method = {self.method} asks no phrases")
+        return self
 
 
 class Recipe(Section):

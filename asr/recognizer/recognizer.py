@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from asr.audio.read import RATE_HZ, read_audio
-from asr.build import build_search_settings, pick_device
+from asr.build import build_phrases, build_search_settings, pick_device
 from asr.models.asr_model import AsrModel
 from asr.recipe.schema import Recipe
 from asr.recognizer.decode import hear
@@ -31,7 +31,7 @@ class Recognizer:
         model: On its device, in evaluation mode.
         tokenizer: Of that model.
         recipe: It was trained with; its `search` section says how to search.
-        others: Scorers that join the search, such as language models.
+        others: Scorers that join the search besides the recipe's phrases, such as language models.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Recognizer:
         self.tokenizer = tokenizer
         self.recipe = recipe
         self.settings = build_search_settings(recipe)
-        self.others = others
+        self.others = [*others, *build_phrases(recipe, tokenizer)]
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "auto", search: Sequence[str] = ()) -> "Recognizer":
@@ -58,6 +58,7 @@ class Recognizer:
             TaskError: Its model writes no text.
             LanguageModelError, ArpaError: A language model of the search is missing or does not fit.
             DeviceError: The device is not there.
+            PhraseError: The search section names a list of phrases that cannot be used.
         """
         place = pick_device(device)
         recipe, tokenizer, model = load_model(Path(folder), [f"search.{change}" for change in search])

@@ -134,6 +134,20 @@ class Tokenizer:
             begins = unknown
         return [(self.decode([tokens[place] for place in group]).strip(), group) for group in groups]
 
+    def surfaces(self) -> list[str]:
+        """What each token adds to a text before blanks collapse: "" for blank, start and end, a mark for unknown."""
+        found = [piece.replace("▁", " ") for piece in self.pieces(range(self.n_tokens))]
+        for special in (self.blank, self.sos, self.eos):
+            found[special] = ""
+        found[self.unk] = str(self._processor.decode([self.unk]))
+        return found
+
+    @property
+    def alphabet(self) -> frozenset[str]:
+        """The characters that can be written."""
+        surfaces = self.surfaces()
+        return frozenset("".join(surfaces[: self.unk] + surfaces[self.unk + 1 :]))
+
     def pieces(self, tokens: Sequence[int]) -> list[str]:
         """Names each token, for pictures; a word's first piece begins with ▁."""
         return [str(self._processor.id_to_piece(int(token))) for token in tokens]

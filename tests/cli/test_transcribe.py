@@ -47,6 +47,11 @@ def test_text_goes_to_the_terminal(asr):
     assert FakeRecognizer.loaded == [(Path("m"), "cpu", ("beam_size=3",))]
 
 
+def test_phrases_are_a_change_to_the_search_section(asr):
+    asr("transcribe", "--model", "m", "a.wav", "--search", "beam_size=3", "--phrases", "my: list.txt")
+    assert FakeRecognizer.loaded[0][2] == ("beam_size=3", 'phrases="my: list.txt"')
+
+
 @pytest.mark.parametrize("option", ["--out-dir", "--output-dir", "--output_dir", "-o"])
 def test_one_file_each_and_none_replaces_another(asr, tmp_path, option):
     outcome = asr("transcribe", "--model", "m", "x/a.wav", "y/a.wav", "-f", "srt", option, tmp_path)

@@ -129,6 +129,12 @@ def test_a_method_that_needs_ctc_is_refused_without_it(recipe_file):
     assert "search.method = ctc: expected another, since objective.ctc_weight = 0 trains no CTC" in message
 
 
+def test_phrases_are_for_a_method_that_asks_them(recipe_file):
+    assert load_recipe(recipe_file, ['search.phrases="my: list.txt"']).search.phrases == Path("my: list.txt")
+    message = refusal(recipe_file, "search.phrases=a.txt", "search.method=greedy")
+    assert "search.phrases = a.txt: expected null, since method = greedy asks no phrases" in message
+
+
 def test_the_same_override_twice_is_refused(recipe_file):
     assert "already set by 'training.seed=1'" in refusal(recipe_file, "training.seed=1", "training.seed=2")
 
