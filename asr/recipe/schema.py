@@ -286,6 +286,9 @@ class SearchSection(Section):
     beam_size: Annotated[int, Field(ge=1, le=1000)] = Field(10, description="hypotheses kept per utterance")
     ctc_weight: Share = Field(0.3, description="weight of the CTC prefix score; the attention score has the rest")
     length_bonus: Annotated[float, Field(ge=-100, le=100)] = Field(0.0, description="score added per token")
+    coverage_bonus: Annotated[float, Field(ge=0, le=100)] = Field(
+        0.0, description="score added per encoder state that attention has covered; 0 does not look"
+    )
     eos_threshold: Annotated[float, Field(gt=0)] = Field(
         1.5,
         description="a hypothesis may end if log p(eos) > this factor · log p(best other token); above 1 is lenient",

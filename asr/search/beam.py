@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from asr.models.asr_model import AsrModel
+from asr.search.coverage import CoverageBonus
 from asr.search.ctc_prefix import CtcPrefixScorer
 from asr.search.hypothesis import Hypothesis, check_finite, finish_of, max_lengths
 from asr.search.nbest import Finished, Lineage
@@ -33,6 +34,7 @@ class SearchSettings:
         max_length_ratio: Longest hypothesis, in tokens per listener state.
         n_best: Hypotheses returned per utterance, at most `beam_size`.
         method: See `asr.search.methods.search`.
+        coverage_bonus: Added to the score per listener state that attention has covered (see `CoverageBonus`).
     """
 
     beam_size: int = 10
@@ -42,6 +44,7 @@ class SearchSettings:
     max_length_ratio: float = 1.0
     n_best: int = 1
     method: Method = "beam"
+    coverage_bonus: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuses what makes no sense."""
@@ -49,6 +52,7 @@ class SearchSettings:
             ("beam_size", self.beam_size >= 1, "at least 1"),
             ("ctc_weight", 0 <= self.ctc_weight <= 1, "from 0 to 1"),
             ("length_bonus", math.isfinite(self.length_bonus), "a finite number"),
+            ("coverage_bonus", 0 <= self.coverage_bonus < math.inf, "0 or more"),
             ("eos_threshold", self.eos_threshold > 0, "more than 0"),
             ("max_length_ratio", 0 < self.max_length_ratio < math.inf, "more than 0"),
             ("n_best", 1 <= self.n_best <= self.beam_size, f"from 1 to beam_size = {self.beam_size}"),
@@ -108,8 +112,10 @@ def beam_search(
         joint = _restrict(joint, gains[..., 0], bounds == n_tokens, settings.eos_threshold)
         beam, ended, parents, tokens = _advance(joint, beam.parts[:, :, None] + gains, candidates, n_tokens)
         finished = finished.merge(ended)
-        hope = _hope(settings, others, bounds - n_tokens - 1)
-        done = beam.scores.amax(1) + hope <= finished.scores[:, -1]
+        hope = _hope(settings, others, bounds - n_tokens - 1)[:, None]
+        if settings.coverage_bonus > 0:
+            hope = hope + settings.coverage_bonus * (state_lens[:, None] - beam.parts[..., names.index("coverage")])
+        done = (beam.scores + hope).amax(1) <= finished.scores[:, -1]
         if bool(done.all()):
             break
         beam = beam._replace(scores=beam.scores.masked_fill(done[:, None], -torch.inf))
@@ -123,12 +129,15 @@ def _scorers(
     model: AsrModel, states: Tensor, state_lens: Tensor, settings: SearchSettings, others: Sequence[OtherScorer]
 ) -> tuple[AttentionScorer, dict[str, Scorer], list[float]]:
     """The scorers of this search by name, attention first, and their weights."""
-    attention = AttentionScorer(model.speller, states, state_lens)
+    attention = AttentionScorer(model.speller, states, state_lens, look=settings.coverage_bonus > 0)
     scorers: dict[str, Scorer] = {"attention": attention, "length": LengthBonus()}
     weights = [1 - settings.ctc_weight, settings.length_bonus]
     if settings.ctc_weight > 0:
         scorers["ctc"] = CtcPrefixScorer(model.ctc_log_probs(states), state_lens)
         weights.append(settings.ctc_weight)
+    if settings.coverage_bonus > 0:
+        scorers["coverage"] = CoverageBonus(attention)
+        weights.append(settings.coverage_bonus)
     for other in others:
         if other.name in scorers:
             raise ValueError(f"scorer {other.name!r}: expected a name that no other scorer of the search has")
@@ -138,7 +147,7 @@ def _scorers(
 
 
 def _hope(settings: SearchSettings, others: Sequence[OtherScorer], n_left: Tensor) -> Tensor:
-    """The most that the score can still rise by: n_left (B,) tokens and the end -> (B,)."""
+    """The most that tokens can still add to the score: n_left (B,) of them and the end -> (B,)."""
     most = sum(max(other.most, 0.0) for other in others)
     return max(settings.length_bonus, 0.0) * n_left + most * (n_left + 1)
 

@@ -18,7 +18,7 @@ class Hypothesis:
         tokens: Token ids without start and end of sentence.
         score: Joint score: the weighted sum of `scores`.
         scores: Unweighted sum of each scorer that took part, end of sentence included: "attention" and "ctc" are
-            natural-log probabilities, "length" counts tokens.
+            natural-log probabilities, "length" counts tokens, "coverage" states.
         finish: "eos" when the end was chosen, "max_length" when the bound on tokens was reached and the end forced.
         gains: What each of `scores` is a sum of: one number per token, the end's last. "ctc" of the best path has none,
             since it judges states.

@@ -69,10 +69,15 @@ class AttentionScorer:
         speller: Of any kind.
         states: (B, S, D) listener states; what the speller makes of them is made once and shared by all hypotheses.
         state_lens: (B,) int64.
+        look: Whether `weights` are wanted, at a cost to some spellers.
     """
 
-    def __init__(self, speller: Speller, states: Tensor, state_lens: Tensor) -> None:
+    weights: Tensor
+    """(B, W, H, S) where the speller looked at its last step; only if it was to look."""
+
+    def __init__(self, speller: Speller, states: Tensor, state_lens: Tensor, look: bool = False) -> None:
         self._speller = speller
+        self._look = look
         self._memory = speller.memory(states, state_lens)
         self._sos = torch.full_like(state_lens, Tokenizer.sos)
 
@@ -91,7 +96,10 @@ class AttentionScorer:
             (B, W, C) int64: end of sentence, then the speller's best tokens in the order of their ids. Blank and start
             of sentence are never among them. Of equally good tokens the lower ids are taken.
         """
-        self._log_probs, _, self._state = self._speller.step(self._last, self._state, self._memory)
+        self._log_probs, weights, self._state = self._speller.step(self._last, self._state, self._memory, self._look)
+        if self._look:
+            assert weights is not None
+            self.weights = weights
         n_candidates = min(n_candidates, self._log_probs.shape[-1] - 3)
         best = ranking(self._log_probs).topk(n_candidates, sorted=False).indices.sort(-1).values
         return torch.cat([torch.full_like(best[..., :1], Tokenizer.eos), best], -1)

@@ -8,10 +8,12 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from asr.models.masks import length_mask
 from asr.search.beam import SearchSettings, beam_search
 from asr.search.greedy import greedy_search
 from asr.search.hypothesis import Hypothesis
@@ -45,25 +47,43 @@ class Hashes:
         return Hashes(self.numbers.gather(1, index))
 
 
+class HashMemory(NamedTuple):
+    """An utterance's number (B,), its states and how many there are in the batch."""
+
+    numbers: Tensor
+    lens: Tensor
+    n_states: int
+
+
 class HashSpeller:
-    """A language model that draws its logits from the history, its sharpness from the utterance."""
+    """Draws its logits and where it looks from the history, its sharpness from the utterance."""
 
     def __init__(self, n_tokens: int) -> None:
         self.n_tokens = n_tokens
 
-    def memory(self, states: Tensor, state_lens: Tensor) -> Tensor:
-        """An utterance's number, from its first state: (B,) int64."""
-        return mixed((states[:, 0].double() * 1e9).long().sum(-1) + state_lens)
+    def memory(self, states: Tensor, state_lens: Tensor) -> HashMemory:
+        numbers = mixed((states[:, 0].double() * 1e9).long().sum(-1) + state_lens)
+        return HashMemory(numbers, state_lens, states.shape[1])
 
-    def start(self, memory: Tensor, width: int) -> Hashes:
-        return Hashes(memory[:, None].expand(-1, width))
+    def start(self, memory: HashMemory, width: int) -> Hashes:
+        return Hashes(memory.numbers[:, None].expand(-1, width))
 
-    def step(self, tokens: Tensor, state: Hashes, memory: Tensor, look: bool = False) -> tuple[Tensor, None, Hashes]:
+    def step(
+        self, tokens: Tensor, state: Hashes, memory: HashMemory, look: bool = False
+    ) -> tuple[Tensor, Tensor | None, Hashes]:
         numbers = mixed(state.numbers + (tokens + 1) * GOLDEN)
-        draws = uniform(numbers[..., None] + torch.arange(1, self.n_tokens + 1) * GOLDEN)
-        sharpness = 0.3 + 4 * uniform(memory + 1)
-        logits = torch.erfinv(2 * draws - 1) * sharpness[:, None, None]
-        return logits.log_softmax(-1), None, Hashes(numbers)
+        sharpness = 0.3 + 4 * uniform(memory.numbers + 1)
+        log_probs = (drawn_from(numbers, self.n_tokens) * sharpness[:, None, None]).log_softmax(-1)
+        if not look:
+            return log_probs, None, Hashes(numbers)
+        energies = 3 * drawn_from(torch.stack([numbers + 1, numbers + 2], -1), memory.n_states)  # of two heads
+        mask = length_mask(memory.lens, memory.n_states)[:, None, None]
+        return log_probs, energies.masked_fill(~mask, -torch.inf).softmax(-1), Hashes(numbers)
+
+
+def drawn_from(numbers: Tensor, n: int) -> Tensor:
+    """Of each number n others, more or less from a normal distribution: (...) -> (..., n)."""
+    return torch.erfinv(2 * uniform(numbers[..., None] + torch.arange(1, n + 1) * GOLDEN) - 1)
 
 
 class Models:
@@ -90,7 +110,7 @@ def some_settings(seed: int, beam_size: int, n_best: int) -> SearchSettings:
     """Of all kinds, in turn."""
     weights, bonuses, thresholds = (0.0, 0.3, 0.7, 1.0), (0.0, -1.0, 0.5, 3.0), (1.5, NEVER, 0.8)
     ctc, bonus, threshold = weights[seed % 4], bonuses[seed // 4 % 4], thresholds[seed % 3]
-    return SearchSettings(beam_size, ctc, bonus, threshold, 1.0, n_best)
+    return SearchSettings(beam_size, ctc, bonus, threshold, 1.0, n_best, coverage_bonus=(0.0, 0.7)[seed // 2 % 2])
 
 
 def differ(found: Hypothesis, other: Hypothesis) -> bool:
@@ -122,22 +142,23 @@ def exhaustive(states: Tensor, lens: Tensor, search: SearchSettings) -> list[lis
     spellable = {transcript[:n] for transcript in ctc for n in range(len(transcript) + 1)}
     speller, longest, weight = HashSpeller(states.shape[2]), states.shape[1], search.ctc_weight
     memory = speller.memory(states, lens)
-    level = {(): (torch.zeros(len(states)).double(), speller.start(memory, 1), SOS)}
+    level = {(): (torch.zeros(len(states)).double(), torch.zeros(states.shape[:2]), speller.start(memory, 1), SOS)}
     columns, names = [], []
     for n_tokens in range(longest + 1):
         after = {}
-        for tokens, (total, state, last) in level.items():
-            rows, _, state = speller.step(torch.full((len(states), 1), last), state, memory)
-            rows = rows[:, 0]
+        for tokens, (total, looked, state, last) in level.items():
+            rows, weights, state = speller.step(torch.full((len(states), 1), last), state, memory, look=True)
+            rows, looked = rows[:, 0], looked + weights[:, 0].mean(1)
             may_end = rows[:, EOS] > search.eos_threshold * rows[:, TOKENS].amax(-1)
             if n_tokens == longest or (weight > 0 and not any((*tokens, token) in spellable for token in TOKENS)):
                 may_end[:] = True
             share = weight * ctc[tokens].log() if weight > 0 and tokens in ctc else 0.0
             score = (1 - weight) * (total + rows[:, EOS]) + share + search.length_bonus * n_tokens
+            score = score + search.coverage_bonus * (looked > 0.5).sum(-1)
             columns.append(score.masked_fill(~may_end | torch.tensor(weight > 0 and tokens not in ctc), -torch.inf))
             names.append(tokens)
             for token in TOKENS:
-                after[(*tokens, token)] = (total + rows[:, token], state, token)
+                after[(*tokens, token)] = (total + rows[:, token], looked, state, token)
         level = after
     scores, order = torch.stack(columns, -1).sort(dim=-1, descending=True)
     return [
@@ -211,12 +232,13 @@ def it_stops_only_when_nothing_can_win(seed: int, n_models: int) -> int:
 
 
 def weight_zero_is_absent(seed: int, n_models: int) -> int:
-    """Scorers of weight 0 are never made."""
+    """Scorers of weight 0 are never made, and the speller is not asked to look."""
     batch = collate(drawn(seed, n_models, 9, 1, 10))
-    search = replace(some_settings(seed, beam_size=4, n_best=2), ctc_weight=0.0, length_bonus=0.0)
+    search = replace(some_settings(seed, beam_size=4, n_best=2), ctc_weight=0.0, coverage_bonus=0.0)
     model = Models(9)
     absent = OtherScorer("absent", 0.0, lambda states, lens: None)
     expected = beam_search(model, *batch, search)
+    assert set(expected[0][0].scores) == {"attention", "length"}
     model.ctc_log_probs = None  # calling it would raise
     return n_that_differ(beam_search(model, *batch, search, [absent]), expected)
 

@@ -267,6 +267,7 @@ def test_a_broken_model_is_an_error() -> None:
         ("ctc_weight", 1.1),
         ("ctc_weight", math.nan),
         ("length_bonus", math.inf),
+        ("coverage_bonus", -1.0),
         ("eos_threshold", 0.0),
         ("max_length_ratio", 0.0),
         ("n_best", 11),

@@ -72,9 +72,11 @@ def utterances() -> list[Tensor]:
     return [torch.randn(n_frames, N_MELS, generator=generator) for n_frames in FRAME_LENS]
 
 
-@pytest.mark.parametrize("ctc_weight", [0.0, 0.3])
-def test_the_batch_changes_nothing(model: AsrModel, utterances: list[Tensor], ctc_weight: float) -> None:
-    search = SearchSettings(5, ctc_weight, 0.3, n_best=2)
+@pytest.mark.parametrize(("ctc_weight", "coverage"), [(0.0, 0.0), (0.3, 0.05)])
+def test_the_batch_changes_nothing(
+    model: AsrModel, utterances: list[Tensor], ctc_weight: float, coverage: float
+) -> None:
+    search = SearchSettings(5, ctc_weight, 0.3, n_best=2, coverage_bonus=coverage)
     together = beam_search(model, *encode(model, utterances), search)
     assert len({n_best[0].tokens for n_best in together}) > 3
     for found, features in zip(together, utterances, strict=True):
