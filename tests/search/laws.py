@@ -154,7 +154,7 @@ def exhaustive(states: Tensor, lens: Tensor, search: SearchSettings) -> list[lis
                 may_end[:] = True
             share = weight * ctc[tokens].log() if weight > 0 and tokens in ctc else 0.0
             score = (1 - weight) * (total + rows[:, EOS]) + share + search.length_bonus * n_tokens
-            score = score + search.coverage_bonus * (looked > 0.5).sum(-1)
+            score = score + search.coverage_bonus * (looked > 0.5).sum(-1).double()
             columns.append(score.masked_fill(~may_end | torch.tensor(weight > 0 and tokens not in ctc), -torch.inf))
             names.append(tokens)
             for token in TOKENS:
