@@ -73,13 +73,8 @@ class AsrModel(ListeningModel):
             hypotheses: (B, N, U' + 1) int64: other histories to be spelled, without sampling.
         """
         states, state_lens = self.encode(features, frame_lens)
-        spelling = self.speller(history, self.speller.memory(states, state_lens), sampling, look)
+        memory = self.speller.memory(states, state_lens)
+        spelling = self.speller(history, memory, sampling, look)
         ctc_log_probs = None if self.ctc_head is None else self.ctc_log_probs(states)
-        others = None if hypotheses is None else self._spell_others(hypotheses, states, state_lens)
+        others = None if hypotheses is None else self.speller.spell(hypotheses, memory)
         return Outputs(ctc_log_probs, state_lens, spelling.logits, spelling.weights, others)
-
-    def _spell_others(self, hypotheses: Tensor, states: Tensor, state_lens: Tensor) -> Tensor:
-        n_each = hypotheses.shape[1]
-        memory = self.speller.memory(states.repeat_interleave(n_each, 0), state_lens.repeat_interleave(n_each, 0))
-        logits = self.speller(hypotheses.flatten(0, 1), memory).logits
-        return logits.unflatten(0, hypotheses.shape[:2])

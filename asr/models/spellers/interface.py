@@ -28,6 +28,9 @@ class SpellerState(Protocol):
 class Speller(Protocol):
     """Writes token by token. Memories are what `memory` gave, states what `start` or `step` gave."""
 
+    spells_at_once: bool
+    """Whether `spell` works on all positions together, rather than on one after the other."""
+
     @property
     def head_names(self) -> list[str]:
         """What each of the H rows of attention weights is called, in their order."""
@@ -60,4 +63,15 @@ class Speller(Protocol):
             sampling: Probability of feeding the model's own best token instead of the true one
                 (scheduled sampling, Bengio et al. 2015).
             look: Whether the weights are wanted even at a cost.
+        """
+
+    def spell(self, tokens: Tensor, memory: Any) -> Tensor:
+        """Scores what follows every position of several histories per utterance, which share its memory.
+
+        Args:
+            tokens: (B, W, U) int64 histories: `sos`, then a transcript.
+            memory: From `memory`.
+
+        Returns:
+            (B, W, U, V) logits of the token that follows each position.
         """

@@ -49,6 +49,8 @@ class LstmSpeller(nn.Module):
         dropout: Share of activations dropped, on embeddings and before the output.
     """
 
+    spells_at_once = False
+
     def __init__(
         self,
         attention: SpellerAttention,
@@ -108,6 +110,15 @@ class LstmSpeller(nn.Module):
             logits.append(step_logits)
             weights.append(step_weights)
         return Spelling(torch.cat(logits, 1), torch.cat(weights, 1))
+
+    def spell(self, tokens: Tensor, memory: Memory) -> Tensor:
+        """See `Speller.spell`."""
+        state = self.start(memory, tokens.shape[1])
+        logits: list[Tensor] = []
+        for last in tokens.unbind(-1):
+            step_logits, _, state = self._advance(last, state, memory)
+            logits.append(step_logits)
+        return torch.stack(logits, 2)
 
     def _advance(self, tokens: Tensor, state: LstmState, memory: Memory) -> tuple[Tensor, Tensor, LstmState]:
         shape = tokens.shape

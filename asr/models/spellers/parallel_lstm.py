@@ -45,6 +45,8 @@ class ParallelLstmSpeller(nn.Module):
         dropout: Share of activations dropped, on embeddings and before the output.
     """
 
+    spells_at_once = True
+
     def __init__(
         self,
         attention: SpellerAttention,
@@ -95,6 +97,12 @@ class ParallelLstmSpeller(nn.Module):
             with torch.no_grad():
                 tokens = mix_in_own(tokens, self._spell(tokens, memory).logits, sampling)
         return self._spell(tokens, memory)
+
+    def spell(self, tokens: Tensor, memory: Memory) -> Tensor:
+        """See `Speller.spell`."""
+        outputs, _ = run_lstm(self.lstm, self.dropout(self.embedding(tokens.flatten(0, 1))))
+        logits, _ = self._look(outputs.unflatten(0, tokens.shape[:2]).flatten(1, 2), memory)
+        return logits.unflatten(1, tokens.shape[1:])
 
     def _spell(self, tokens: Tensor, memory: Memory) -> Spelling:
         outputs, _ = run_lstm(self.lstm, self.dropout(self.embedding(tokens)))

@@ -121,6 +121,8 @@ class TransformerSpeller(nn.Module):
         ValueError: Heads do not divide the width.
     """
 
+    spells_at_once = True
+
     def __init__(
         self,
         n_tokens: int,
@@ -183,6 +185,10 @@ class TransformerSpeller(nn.Module):
             history = mix_in_own(tokens, logits[:, 0], sampling)[:, None]
         logits, weights, _ = self._advance(history, start, memory, look)
         return Spelling(logits[:, 0], None if weights is None else weights[:, 0])
+
+    def spell(self, tokens: Tensor, memory: TransformerMemory) -> Tensor:
+        """See `Speller.spell`."""
+        return self._advance(tokens, self.start(memory, tokens.shape[1]), memory, look=False)[0]
 
     def _advance(
         self, tokens: Tensor, state: TransformerState, memory: TransformerMemory, look: bool

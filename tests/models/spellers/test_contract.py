@@ -58,6 +58,17 @@ def test_steps_equal_the_teacher_forced_pass(speller: Any) -> None:
         torch.testing.assert_close(weights[:, 0], forced.weights[:, u], atol=1e-5, rtol=0)
 
 
+def test_several_histories_are_spelled_as_each_alone(speller: Any) -> None:
+    states, lens = torch.randn(3, 7, D_STATES), torch.tensor([7, 5, 2])
+    memory = speller.memory(states, lens)
+    tokens = torch.randint(0, N_TOKENS, (3, 4, 5))
+    together = speller.spell(tokens, memory)
+    for w in range(4):
+        torch.testing.assert_close(together[:, w], speller(tokens[:, w], memory).logits, atol=1e-5, rtol=0)
+    alone = speller.spell(tokens[2:, 1:2], speller.memory(states[2:, :2], lens[2:]))
+    torch.testing.assert_close(together[2:, 1:2], alone, atol=1e-5, rtol=0)
+
+
 def test_looking_changes_nothing(speller: Any) -> None:
     memory = speller.memory(torch.randn(2, 7, D_STATES), torch.tensor([7, 4]))
     tokens = torch.randint(0, N_TOKENS, (2, 5))
