@@ -32,7 +32,7 @@ class Floor(NamedTuple):
         return self.matmul_rate / (TRAINING_FACTOR * self.flop_per_s)
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not in inference mode: the counter hooks gradients of parameters that are handed to a module
 def forward_flop(model: ListeningModel, objective: Objective, batch: Batch) -> float:
     """Operations of one utterance's forward pass per second of audio; matrix products, convolutions and LSTMs."""
     device = next(model.parameters()).device
