@@ -11,11 +11,13 @@ from asr.models.asr_model import AsrModel
 from asr.models.attention.additive import AdditiveAttention, LocationAttention
 from asr.models.listeners.conv_blstm import ConvBlstmListener
 from asr.models.listeners.pyramid import PyramidListener
+from asr.models.objective import history_of
 from asr.models.spellers.lstm import LstmSpeller
 from asr.models.spellers.parallel_lstm import ParallelLstmSpeller
 from asr.models.spellers.transformer import TransformerSpeller
-from asr.search.beam import SearchSettings, beam_search
+from asr.search.beam import Method, SearchSettings, beam_search
 from asr.search.greedy import ctc_greedy, greedy_search
+from asr.search.methods import search
 
 N_TOKENS, N_MELS = 20, 16
 FRAME_LENS = [37, 90, 12, 150, 64, 8]
@@ -100,3 +102,21 @@ def test_ctc_greedy_in_a_batch(model: AsrModel, utterances: list[Tensor]) -> Non
     together = ctc_greedy(model, *encode(model, utterances))
     for found, features in zip(together, utterances, strict=True):
         assert ctc_greedy(model, *encode(model, [features]))[0].tokens == found.tokens
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("method", ["beam", "greedy"])
+def test_gains_are_those_of_the_speller_told_the_tokens(
+    model: AsrModel, utterances: list[Tensor], method: Method
+) -> None:
+    states, lens = encode(model, utterances)
+    for b, n_best in enumerate(search(model, states, lens, SearchSettings(5, 0.3, 0.3, n_best=3, method=method))):
+        for found in n_best:
+            history = history_of(torch.tensor([found.tokens], dtype=torch.int64), 2)
+            memory = model.speller.memory(states[b : b + 1], lens[b : b + 1])
+            log_probs = model.speller(history, memory).logits.log_softmax(-1)[0]
+            told = [row[token].item() for row, token in zip(log_probs, [*found.tokens, 3], strict=True)]
+            assert found.gains["attention"] == pytest.approx(told, abs=1e-3)
+            for name, gains in found.gains.items():
+                assert len(gains) == len(found.tokens) + 1
+                assert sum(gains) == pytest.approx(found.scores[name], abs=1e-9)
