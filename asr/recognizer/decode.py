@@ -1,12 +1,14 @@
 """Decoding a set of utterances in even batches: what validation and evaluation share."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from asr.audio.level import level_range_db
 from asr.audio.read import RATE_HZ
 from asr.corpora.manifest import Utterance, read_utterance
 from asr.dataset.batches import pad
@@ -16,8 +18,29 @@ from asr.ranks.group import Ranks
 
 MIN_SAMPLES = RATE_HZ // 10  # shorter audio is filled up with silence: a listener needs a few frames
 
-Answer = Callable[[Tensor, Tensor], list[dict[str, Any]]]
-"""(states (B, S, D), state_lens (B,)) -> what is made of each utterance, in plain values."""
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of a recording that is listened to by itself.
+
+    Attributes:
+        start_s: Where it starts, in seconds from the start of the recording.
+        end_s: Where it ends.
+        level_range_db: How much its level moves, see `level_range_db`.
+    """
+
+    start_s: float
+    end_s: float
+    level_range_db: float
+
+    @classmethod
+    def of(cls, samples: np.ndarray, start_s: float = 0.0) -> "Stretch":
+        """Describes samples (N,), 16 kHz, that begin at a second of the recording."""
+        return cls(start_s, start_s + len(samples) / RATE_HZ, level_range_db(samples))
+
+
+Answer = Callable[[list[Stretch], Tensor, Tensor], list[dict[str, Any]]]
+"""(B stretches, states (B, S, D), state_lens (B,)) -> what is made of each utterance, in plain values."""
 
 
 def decode(
@@ -49,23 +72,28 @@ def decode(
         progress(len(found), len(mine))
 
     tell()
-    for indices, states, state_lens in listen(model, mine, batch_s):
-        found.update(zip(indices, answer(states, state_lens), strict=True))
+    for indices, stretches, states, state_lens in listen(model, mine, batch_s):
+        found.update(zip(indices, answer(stretches, states, state_lens), strict=True))
         tell()
     return ranks.in_order([found[index] for index in range(len(mine))])
 
 
 def listen(
     model: ListeningModel, utterances: Sequence[Utterance], batch_s: float
-) -> Iterator[tuple[list[int], Tensor, Tensor]]:
-    """Encodes a set, longest utterances first: yields indices into it, states (B, S, D) and state_lens (B,)."""
+) -> Iterator[tuple[list[int], list[Stretch], Tensor, Tensor]]:
+    """Encodes a set, longest utterances first.
+
+    Yields:
+        Indices into the set, what they are, states (B, S, D) and state_lens (B,).
+    """
     device = next(model.parameters()).device
     for indices in in_order(utterances, batch_s):
         chosen = [utterances[index] for index in indices]
-        samples, sample_lens = pad([read_utterance(utterance) for utterance in chosen])
+        recordings = [read_utterance(utterance) for utterance in chosen]
+        samples, sample_lens = pad(recordings)
         with torch.inference_mode():
             states, state_lens = model.encode(*model.features(samples.to(device), sample_lens.to(device)))
-        yield indices, states, state_lens
+        yield indices, list(map(Stretch.of, recordings)), states, state_lens
 
 
 def hear(model: ListeningModel, recordings: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:

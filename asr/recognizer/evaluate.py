@@ -5,18 +5,18 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from torch import Tensor
 
 from asr.corpora.manifest import read_manifest
 from asr.ranks.group import Ranks
-from asr.recognizer.decode import decode
+from asr.recognizer.decode import Stretch, decode
 from asr.recognizer.recognizer import Recognizer
+from asr.recognizer.transcript import Flag
 from asr.scoring.corpus import CorpusScore, score
 from asr.scoring.report import wer_line, write_report
 from asr.scoring.translation import TranslationScore, score_translations
-from asr.search.hypothesis import Hypothesis
 from asr.text.normalize import normalize
 
 N_RESAMPLES = 1000  # of the bootstrap
@@ -30,14 +30,14 @@ class Evaluation:
         score: The errors.
         audio_s: Seconds of audio decoded.
         wall_s: Seconds it took.
-        n_unfinished: Hypotheses that ran into the length bound.
+        flags: Transcripts that each flag would have readers distrust.
         translation: BLEU and chrF, where the task is to translate.
     """
 
     score: CorpusScore
     audio_s: float
     wall_s: float
-    n_unfinished: int
+    flags: dict[Flag, int]
     translation: TranslationScore | None = None
 
     @property
@@ -53,8 +53,9 @@ class Evaluation:
             f"{len(self.score.utterances)} utterances",
             f"{self.audio_s:.0f} s of audio in {self.wall_s:.1f} s: {self.audio_s / self.wall_s:.1f} × real time",
         ]
-        if self.n_unfinished:
-            lines.append(f"{self.n_unfinished} transcripts ran into their length bound: distrust them")
+        if any(self.flags.values()):
+            counted = ", ".join(f"{flag} {n}" for flag, n in self.flags.items() if n)
+            lines.append(f"transcripts to distrust: {counted}")
         return "\n".join(lines)
 
 
@@ -84,10 +85,9 @@ def evaluate(
     utterances = read_manifest(manifest, recognizer.recipe.task.target)
     start = time.perf_counter()
     seconds = batch_s or recognizer.recipe.search.batch_s
-    rows = decode(recognizer.model, utterances, partial(_search, recognizer), seconds, ranks, progress)
-    hypotheses = [Hypothesis(**{**row, "tokens": tuple(row["tokens"])}) for row in rows]
+    rows = decode(recognizer.model, utterances, partial(_recognize, recognizer), seconds, ranks, progress)
     wall_s = time.perf_counter() - start
-    texts = [normalize(recognizer.tokenizer.decode(hypothesis.tokens)) for hypothesis in hypotheses]
+    texts = [normalize(row["text"]) for row in rows]
     scored = score(
         {u.id: normalize(u.text) for u in utterances},
         {u.id: text for u, text in zip(utterances, texts, strict=True)},
@@ -97,22 +97,24 @@ def evaluate(
         scored,
         sum(u.duration_s for u in utterances),
         wall_s,
-        sum(hypothesis.finish == "max_length" for hypothesis in hypotheses),
+        {flag: sum(flag in row["flags"] for row in rows) for flag in get_args(Flag)},
         score_translations([u.text for u in utterances], texts, n_resamples=N_RESAMPLES)
         if recognizer.recipe.task.kind == "translate"
         else None,
     )
     if out is not None and ranks.is_first:
         about = {"manifest": str(manifest), "search": asdict(recognizer.settings), "wall_s": wall_s}
-        about |= {"audio_s": found.audio_s}
+        about |= {"audio_s": found.audio_s, "flags": found.flags}
         if found.translation:
             about["translation"] = asdict(found.translation)
         write_report(out, scored, about)
     return found
 
 
-def _search(recognizer: Recognizer, states: Tensor, state_lens: Tensor) -> list[dict[str, Any]]:
-    return [asdict(hypothesis) for hypothesis in recognizer.search(states, state_lens)]
+def _recognize(
+    recognizer: Recognizer, stretches: list[Stretch], states: Tensor, state_lens: Tensor
+) -> list[dict[str, Any]]:
+    return [asdict(segment) for segment in recognizer.recognize(stretches, states, state_lens)]
 
 
 def _percent(rate: float) -> str:

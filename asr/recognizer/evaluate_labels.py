@@ -11,7 +11,7 @@ from torch import Tensor
 from asr.corpora.manifest import read_manifest
 from asr.ranks.group import Ranks
 from asr.recognizer.classifier import Classifier
-from asr.recognizer.decode import decode
+from asr.recognizer.decode import Stretch, decode
 from asr.scoring.labels import Judged, LabelScore, score_labels, write_label_report
 
 
@@ -61,7 +61,7 @@ def evaluate_labels(
     ranks = ranks or Ranks()
     utterances = read_manifest(manifest, classifier.recipe.task.target)
 
-    def answer(states: Tensor, state_lens: Tensor) -> list[dict[str, Any]]:
+    def answer(_: list[Stretch], states: Tensor, state_lens: Tensor) -> list[dict[str, Any]]:
         found = classifier.judge(states, state_lens)
         return [{"label": each.label, "probability": each.probability} for each in found]
 

@@ -52,6 +52,7 @@ def _record(transcript: Transcript) -> dict[str, Any]:
                 "text": clean(segment.text),
                 "avg_logprob": round(segment.mean_score, 6),
                 "words": [_word(word) for word in segment.words],
+                "flags": list(segment.flags),
             }
             for i, segment in enumerate(transcript.segments)
         ],
@@ -60,6 +61,7 @@ def _record(transcript: Transcript) -> dict[str, Any]:
         "duration": round(transcript.duration_s, 3),
         "score": round(transcript.score, 6),
         "finish": transcript.finish,
+        "flags": list(transcript.flags),
     }
 
 

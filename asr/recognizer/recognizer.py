@@ -7,17 +7,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asr.audio.read import RATE_HZ, read_audio
+from asr.audio.read import read_audio
 from asr.build import build_phrases, build_search_settings, pick_device
 from asr.models.asr_model import AsrModel
 from asr.recipe.schema import Recipe
-from asr.recognizer.decode import hear
+from asr.recognizer.decode import Stretch, hear
+from asr.recognizer.flags import flags_of
 from asr.recognizer.language_models import load_language_models
 from asr.recognizer.model_folder import load_model
 from asr.recognizer.task_error import TaskError
 from asr.recognizer.transcript import Segment, Transcript
 from asr.recognizer.words import words_of
-from asr.search.ctc_align import Alignment, ctc_align
+from asr.search.ctc_align import Alignment, BestPath, best_paths, ctc_align
 from asr.search.hypothesis import Hypothesis
 from asr.search.methods import search
 from asr.search.scorers import OtherScorer
@@ -81,10 +82,10 @@ class Recognizer:
         """
         path = None if isinstance(audio, np.ndarray) else Path(audio)
         samples = audio.astype(np.float32) if isinstance(audio, np.ndarray) else read_audio(audio)
-        duration_s = len(samples) / RATE_HZ
-        segments = self.recognize(*self.listen([samples]), [(0.0, duration_s)])
+        stretch = Stretch.of(samples)
+        segments = self.recognize([stretch], *self.listen([samples]))
         return Transcript(
-            path.name if path else "samples", path, duration_s, self.recipe.data.language, tuple(segments)
+            path.name if path else "samples", path, stretch.end_s, self.recipe.data.language, tuple(segments)
         )
 
     def listen(self, recordings: list[np.ndarray]) -> tuple[Tensor, Tensor]:
@@ -95,32 +96,39 @@ class Recognizer:
         """Step 4: the best hypothesis of each utterance."""
         return [n_best[0] for n_best in search(self.model, states, state_lens, self.settings, self.others)]
 
-    def recognize(self, states: Tensor, state_lens: Tensor, spans_s: Sequence[tuple[float, float]]) -> list[Segment]:
+    @torch.inference_mode()
+    def recognize(self, stretches: Sequence[Stretch], states: Tensor, state_lens: Tensor) -> list[Segment]:
         """Steps 4 and 5: writes what was said, and all that is to be known about it.
 
         Args:
+            stretches: The B stretches that were listened to.
             states: (B, S, D) from `listen`.
             state_lens: (B,) int64.
-            spans_s: Where each of the stretches that were listened to starts and ends in its recording.
         """
         hypotheses = self.search(states, state_lens)
-        alignments = self._align(states, state_lens, hypotheses)
-        rows = zip(hypotheses, alignments, spans_s, strict=True)
-        return [self._segment(hypothesis, alignment, *span_s) for hypothesis, alignment, span_s in rows]
+        alignments: list[Alignment | None] = [None] * len(hypotheses)
+        heard: list[BestPath | None] = [None] * len(hypotheses)
+        if self.model.ctc_head is not None and self.recipe.task.kind == "transcribe":  # a translation has another order
+            log_probs = self.model.ctc_log_probs(states)
+            alignments = ctc_align(log_probs, state_lens, [each.tokens for each in hypotheses])
+            heard = [*best_paths(log_probs, state_lens)]
+        return list(map(self._segment, stretches, hypotheses, alignments, heard))
 
-    @torch.inference_mode()
-    def _align(self, states: Tensor, state_lens: Tensor, hypotheses: list[Hypothesis]) -> list[Alignment | None]:
-        """Where the tokens are; a translation's words have no order in time."""
-        if self.model.ctc_head is None or self.recipe.task.kind == "translate":
-            return [None] * len(hypotheses)
-        return ctc_align(self.model.ctc_log_probs(states), state_lens, [each.tokens for each in hypotheses])
-
-    def _segment(self, hypothesis: Hypothesis, alignment: Alignment | None, start_s: float, end_s: float) -> Segment:
+    def _segment(
+        self, stretch: Stretch, hypothesis: Hypothesis, alignment: Alignment | None, heard: BestPath | None
+    ) -> Segment:
         tokens, reduction = hypothesis.tokens, self.model.listener.time_reduction
 
         def second_of(n_states: int) -> float:
-            return min(start_s + self.model.front_end.span_s(n_states * reduction)[1], end_s)
+            return min(stretch.start_s + self.model.front_end.span_s(n_states * reduction)[1], stretch.end_s)
 
-        words = words_of(self.tokenizer, tokens, alignment, second_of)
-        text = self.tokenizer.decode(tokens)
-        return Segment(start_s, end_s, text, hypothesis.score, len(tokens), hypothesis.finish, words)
+        return Segment(
+            stretch.start_s,
+            stretch.end_s,
+            self.tokenizer.decode(tokens),
+            hypothesis.score,
+            len(tokens),
+            hypothesis.finish,
+            words_of(self.tokenizer, tokens, alignment, second_of),
+            flags_of(hypothesis, alignment, heard, stretch.level_range_db),
+        )

@@ -4,7 +4,10 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
+
+Flag = Literal["max_length", "loop", "no_speech", "missing_text", "invented_text"]
+"""Why to distrust a text; `asr.recognizer.flags.flags_of` defines each."""
 
 # Terminal commands (ECMA-48): control sequences such as colours, and strings such as window titles.
 _ESCAPES = re.compile(
@@ -44,6 +47,7 @@ class Segment:
         n_tokens: Tokens of the hypothesis, end of sentence not counted.
         finish: "eos" when the model ended the text itself, "max_length" when the length bound did: then distrust it.
         words: The words of the text.
+        flags: Why to distrust it; empty for most.
     """
 
     start_s: float
@@ -53,6 +57,7 @@ class Segment:
     n_tokens: int
     finish: Literal["eos", "max_length"] = "eos"
     words: tuple[Word, ...] = ()
+    flags: tuple[Flag, ...] = ()
 
     @property
     def mean_score(self) -> float:
@@ -87,6 +92,11 @@ class Transcript:
     def score(self) -> float:
         """The sum of the segments' scores."""
         return sum(segment.score for segment in self.segments)
+
+    @property
+    def flags(self) -> tuple[Flag, ...]:
+        """The flags that any segment has, each once."""
+        return tuple(flag for flag in get_args(Flag) if any(flag in segment.flags for segment in self.segments))
 
     @property
     def finish(self) -> Literal["eos", "max_length"]:

@@ -69,7 +69,7 @@ class Validator:
     def __call__(self, step: int) -> Validation:
         """Validates the model as it stands; `step` names the picture."""
         found: dict[int, dict[str, Any]] = {}
-        for indices, states, state_lens in listen(self.model, self.mine, self.batch_s):
+        for indices, _, states, state_lens in listen(self.model, self.mine, self.batch_s):
             self.ranks.at(step, "validating", [self.mine[index].id for index in indices])
             found.update(zip(indices, self._records(indices, states, state_lens), strict=True))
         self.ranks.at(step, "gathering")

@@ -10,7 +10,7 @@ from torch import Tensor
 from asr.corpora.manifest import Utterance, read_utterance
 from asr.ranks.group import Ranks
 from asr.recognizer.classifier import Classifier
-from asr.recognizer.decode import decode
+from asr.recognizer.decode import Stretch, decode
 from asr.recognizer.pictures.maps import ALL, maps_of
 from asr.text.labels import LabelError
 from asr.training.trainer import Validation
@@ -51,7 +51,7 @@ class LabelValidator:
         picture = self._picture(step) if self.ranks.is_first else None
         return Validation("error rate", n_wrong / len(rows), {"confidence": confidence}, picture=picture)
 
-    def _answer(self, states: Tensor, state_lens: Tensor) -> list[dict[str, Any]]:
+    def _answer(self, _: list[Stretch], states: Tensor, state_lens: Tensor) -> list[dict[str, Any]]:
         found = self.classifier.judge(states, state_lens)
         return [{"label": each.label, "probability": each.probability} for each in found]
 

@@ -202,13 +202,18 @@ def _listening(utterances: Sequence[Attended]) -> tuple[float, float]:
 
 def has_loop(tokens: Sequence[int]) -> bool:
     """Tells whether some run of 1 to 16 tokens stands four times in a row."""
+    return find_loop(tokens) is not None
+
+
+def find_loop(tokens: Sequence[int]) -> tuple[int, int] | None:
+    """Finds a run of 1 to 16 tokens that stands four times in a row: where the first begins and the fourth ends."""
     for n_unit in range(1, min(MAX_LOOP_TOKENS, len(tokens) // LOOP_REPEATS) + 1):
         n_same = 0
-        for token, earlier in zip(tokens[n_unit:], tokens, strict=False):
-            n_same = n_same + 1 if token == earlier else 0
-            if n_same >= n_unit * (LOOP_REPEATS - 1):
-                return True
-    return False
+        for place, token in enumerate(tokens[n_unit:], n_unit):
+            n_same = n_same + 1 if token == tokens[place - n_unit] else 0
+            if n_same == n_unit * (LOOP_REPEATS - 1):
+                return place + 1 - n_unit * LOOP_REPEATS, place + 1
+    return None
 
 
 def _measure(weights: np.ndarray) -> tuple[int, float, float]:

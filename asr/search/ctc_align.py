@@ -27,6 +27,25 @@ class Alignment:
     log_probs: NDArray[np.floating]
 
 
+@dataclass(frozen=True, eq=False)
+class BestPath:
+    """What CTC hears at each state of an utterance, whatever was written.
+
+    Attributes:
+        labels: (S,) int64 the likeliest token or blank.
+        log_probs: (S,) what it has.
+    """
+
+    labels: NDArray[np.int64]
+    log_probs: NDArray[np.floating]
+
+
+def best_paths(log_probs: Tensor, state_lens: Tensor) -> list[BestPath]:
+    """Takes the likeliest label of each state: log_probs (B, S, V) of the CTC head, state_lens (B,)."""
+    scores, labels = (each.cpu().numpy() for each in log_probs.max(-1))
+    return [BestPath(labels[b, :n], scores[b, :n]) for b, n in enumerate(state_lens.tolist())]
+
+
 def ctc_align(log_probs: Tensor, state_lens: Tensor, transcripts: Sequence[Sequence[int]]) -> list[Alignment | None]:
     """Finds the likeliest path of each utterance among those that spell its transcript (forced alignment).
 

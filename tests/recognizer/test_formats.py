@@ -146,7 +146,7 @@ def test_cleaning_twice_changes_nothing(text):
 
 
 def test_a_plain_transcript_in_every_format():
-    segment = Segment(0.0, 3661.5, "hello big world", -1.6, 3, "max_length")
+    segment = Segment(0.0, 3661.5, "hello big world", -1.6, 3, "max_length", flags=("max_length", "loop"))
     transcript = Transcript("spk-1", None, 3661.5, "en", (segment,))
     assert transcript.text == "hello big world"
     assert transcript.finish == "max_length"
@@ -159,13 +159,22 @@ def test_a_plain_transcript_in_every_format():
         "text": "hello big world",
         "language": "en",
         "segments": [
-            {"id": 0, "start": 0.0, "end": 3661.5, "text": "hello big world", "avg_logprob": -0.4, "words": []}
+            {
+                "id": 0,
+                "start": 0.0,
+                "end": 3661.5,
+                "text": "hello big world",
+                "avg_logprob": -0.4,
+                "words": [],
+                "flags": ["max_length", "loop"],
+            }
         ],
         "id": "spk-1",
         "audio": None,
         "duration": 3661.5,
         "score": -1.6,
         "finish": "max_length",
+        "flags": ["max_length", "loop"],
     }
 
 

@@ -11,6 +11,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tones import LETTER_S, write_corpus, write_recipe
@@ -20,6 +21,7 @@ from asr.corpora.manifest import read_manifest, read_utterance, write_manifest
 from asr.corpora.prepare import prepare
 from asr.corpora.shards import write_shards
 from asr.recipe.load import RecipeError, load_recipe
+from asr.recognizer.decode import Stretch
 from asr.recognizer.evaluate import evaluate
 from asr.recognizer.inspect import inspect
 from asr.recognizer.pictures.maps import View
@@ -216,6 +218,7 @@ def test_it_learns(trained: Path, manifest: Path, tmp_path: Path) -> None:
     found = evaluate(recognizer, manifest, tmp_path / "out")
     assert found.score.words.n_errors == 0, (tmp_path / "out" / "wer.txt").read_text()
     assert found.report.startswith("%WER 0.00 [ 0 / 12, 0 ins, 0 del, 0 sub ]")
+    assert not any(found.flags.values())
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"results.json", "hyp.trn", "ref.trn", "wer.txt"}
     metrics = [json.loads(line) for line in (trained.parent / "metrics.jsonl").read_text().splitlines()]
     assert {"train", "dev", "average"} == {row["group"] for row in metrics}
@@ -247,17 +250,17 @@ def test_batches_change_no_transcript(trained: Path, manifest: Path) -> None:
 def test_batches_change_nothing_that_a_transcript_carries(trained: Path, manifest: Path) -> None:
     recognizer = asr.Recognizer.load(trained)
     recordings = [read_utterance(utterance) for utterance in read_manifest(manifest)]
-    spans_s = [(0.0, len(samples) / 16000) for samples in recordings]
-    together = recognizer.recognize(*recognizer.listen(recordings), spans_s)
-    for segment, samples, span_s in zip(together, recordings, spans_s, strict=True):
-        (alone,) = recognizer.recognize(*recognizer.listen([samples]), [span_s])
+    stretches = list(map(Stretch.of, recordings))
+    together = recognizer.recognize(stretches, *recognizer.listen(recordings))
+    for segment, samples, stretch in zip(together, recordings, stretches, strict=True):
+        (alone,) = recognizer.recognize([stretch], *recognizer.listen([samples]))
         assert_same(asdict(segment), asdict(alone))
         times = [time_s for word in segment.words for time_s in (word.start_s, word.end_s)]
         assert times == sorted(times)
         assert times[0] >= 0.0
-        assert times[-1] <= span_s[1]
+        assert times[-1] <= stretch.end_s
         assert [word.text for word in segment.words] == segment.text.split()
-    (later,) = recognizer.recognize(*recognizer.listen(recordings[:1]), [(100.0, 100.0 + spans_s[0][1])])
+    (later,) = recognizer.recognize([Stretch.of(recordings[0], 100.0)], *recognizer.listen(recordings[:1]))
     assert [word.start_s - 100.0 for word in later.words] == pytest.approx([w.start_s for w in together[0].words])
 
 
@@ -273,6 +276,21 @@ def assert_same(one: object, other: object) -> None:
             assert_same(*pair)
     else:
         assert one == other
+
+
+def test_suspect_transcripts_are_flagged(trained: Path, manifest: Path) -> None:
+    recognizer = asr.Recognizer.load(trained)
+    rng = np.random.default_rng(0)
+    hum = 0.1 * np.sin(2 * np.pi * 50 * np.arange(32000) / 16000)
+    for nothing in (np.zeros(32000), 0.1 * rng.standard_normal(32000), hum, np.zeros(1600)):
+        assert "no_speech" in recognizer.transcribe(nothing).flags
+    hasty = asr.Recognizer.load(trained, search=["max_length_ratio=0.1"])
+    found = evaluate(hasty, manifest)
+    assert found.flags["max_length"] == len(TEXTS) - 1, "all but the shortest"
+    assert found.flags["missing_text"] >= len(TEXTS) // 2
+    assert f"transcripts to distrust: max_length {len(TEXTS) - 1}, " in found.report
+    both = np.concatenate([read_utterance(utterance) for utterance in read_manifest(manifest)[:2]])
+    assert recognizer.transcribe(both).flags == ()
 
 
 def test_search_can_be_changed_and_a_typo_is_refused(trained: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asr.scoring.alignment import AlignmentHealth, Attended, alignment_health, attended, has_loop
+from asr.scoring.alignment import AlignmentHealth, Attended, alignment_health, attended, find_loop, has_loop
 
 SIZES = [(5, 12), (12, 14), (20, 100), (60, 90), (200, 400)]
 TOKENS = list(range(4, 30))
@@ -93,6 +93,10 @@ def test_loops_are_found_where_the_definition_says(tokens):
         if i + 4 * n <= len(tokens)
     )
     assert has_loop(tokens) == expected
+    if expected:
+        start, end = find_loop(tokens)
+        n_unit = (end - start) // 4
+        assert tokens[start:end] == tokens[start : start + n_unit] * 4
 
 
 def test_nothing_to_measure_is_no_alarm():
