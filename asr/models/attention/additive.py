@@ -42,7 +42,7 @@ class AdditiveEnergies(nn.Module):
         Args:
             query: (B, W, d_query).
             keys: (B, S, A) from `keys`.
-            more: Features (B, W, S, n) and weights (A, n); their product joins the sum in the tanh.
+            more: Features (B, W, S, n) and twice the weights (A, n); their product joins the sum in the tanh.
 
         Returns:
             (B, W, H, S), in float32 or better.
@@ -51,7 +51,7 @@ class AdditiveEnergies(nn.Module):
         n_each = max(1, IN_CACHE // (queries.shape[1] * keys[0].numel())) if keys.is_cpu else len(keys)
         features = repeat(None) if more is None else more[0].split(n_each)
         found = [
-            self._energies(*piece, more and 2 * more[1])
+            self._energies(*piece, more and more[1])
             for piece in zip(queries.split(n_each), keys.split(n_each), features, strict=False)
         ]
         return torch.cat(found) if len(found) > 1 else found[0]
@@ -125,7 +125,7 @@ class LocationAttention(AdditiveAttention):
         """See `SoftmaxAttention.energies`."""
         filtered = self.convolution(state.flatten(0, 1))  # (B W, n_filters, S)
         features = filtered.transpose(1, 2).unflatten(0, state.shape[:2])
-        energies: Tensor = self.compare(query, memory.keys, (features, self.to_location.weight))
+        energies: Tensor = self.compare(query, memory.keys, (features, 2 * self.to_location.weight))
         return energies
 
     def after(self, state: Tensor, weights: Tensor) -> Tensor:
@@ -156,7 +156,7 @@ class CoverageAttention(AdditiveAttention):
     def energies(self, query: Tensor, state: Tensor, memory: Memory) -> Tensor:
         """See `SoftmaxAttention.energies`."""
         covered = state.transpose(-1, -2)
-        energies: Tensor = self.compare(query, memory.keys, (covered, self.to_covered.weight))
+        energies: Tensor = self.compare(query, memory.keys, (covered, 2 * self.to_covered.weight))
         return energies
 
     def after(self, state: Tensor, weights: Tensor) -> Tensor:
