@@ -278,10 +278,10 @@ class TrainingSection(Section):
 class SearchSection(Section):
     """How transcripts are searched for: beam search with attention and CTC scores (Watanabe et al. 2017)."""
 
-    method: Literal["beam", "greedy", "ctc"] = Field(
+    method: Literal["beam", "greedy", "ctc", "rescore"] = Field(
         "beam",
-        description="beam: joint decoding; greedy: the speller's best token each time; ctc: the best path of CTC. "
-        "Weights, threshold and beam_size are the beam's alone",
+        description="beam: joint decoding; rescore: CTC proposes beam_size transcripts, speller and others judge them; "
+        "greedy: the speller's best token each time; ctc: the best path of CTC. Both use none of the weights below",
     )
     beam_size: Annotated[int, Field(ge=1, le=1000)] = Field(10, description="hypotheses kept per utterance")
     ctc_weight: Share = Field(0.3, description="weight of the CTC prefix score; the attention score has the rest")
@@ -312,7 +312,7 @@ class SearchSection(Section):
 
     @model_validator(mode="after")
     def _nothing_is_ignored(self) -> Self:
-        if self.phrases is not None and self.method != "beam":
+        if self.phrases is not None and self.method in ("greedy", "ctc"):
             raise ValueError(f"phrases = {self.phrases}: expected null, since method = {self.method} asks no phrases")
         return self
 
@@ -349,8 +349,10 @@ class Recipe(Section):
                 f"search.ctc_weight = {self.search.ctc_weight:g}: expected 0, since objective.ctc_weight = 0 trains "
                 "no CTC"
             )
-        if self.search.method == "ctc" and self.objective.ctc_weight == 0:
-            raise ValueError("search.method = ctc: expected another, since objective.ctc_weight = 0 trains no CTC")
+        if self.search.method in ("ctc", "rescore") and self.objective.ctc_weight == 0:
+            raise ValueError(
+                f"search.method = {self.search.method}: expected another, since objective.ctc_weight = 0 trains no CTC"
+            )
         return self
 
     @model_validator(mode="after")

@@ -19,7 +19,7 @@ class LanguageModelError(ValueError):
 def load_language_models(recipe: Recipe, folder: Path, tokenizer: Tokenizer, device: torch.device) -> list[OtherScorer]:
     """Reads the language models that a recipe's `search` section names; those of weight 0 are left alone.
 
-    Only the beam asks them: for other methods there are none.
+    Beam and rescoring ask them: for other methods there are none.
 
     Args:
         recipe: Of the recogniser, changes to its search section included.
@@ -33,7 +33,7 @@ def load_language_models(recipe: Recipe, folder: Path, tokenizer: Tokenizer, dev
     """
     search = recipe.search
     found: list[OtherScorer] = []
-    if search.method != "beam":
+    if search.method in ("greedy", "ctc"):
         return found
     if search.ngram is not None and search.ngram_weight > 0:
         ngram = load_ngram(search.ngram, folder, tokenizer).to(device)

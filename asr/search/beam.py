@@ -15,7 +15,7 @@ from asr.search.hypothesis import Hypothesis, check_finite, finish_of, max_lengt
 from asr.search.nbest import Finished, Lineage
 from asr.search.scorers import AttentionScorer, LengthBonus, OtherScorer, Scorer
 
-Method = Literal["beam", "greedy", "ctc"]
+Method = Literal["beam", "greedy", "ctc", "rescore"]
 CANDIDATES_PER_PLACE = 1.5  # tokens that the speller proposes per hypothesis, as a multiple of the beam size
 
 

@@ -24,7 +24,7 @@ def test_each_method_answers() -> None:
 def test_a_scorer_is_never_ignored(method: str) -> None:
     model = FakeModel(n_tokens=9, seed=3)
     batch = collate([model.utterance(5)])
-    with pytest.raises(ValueError, match=f"search method {method} cannot use other"):
+    with pytest.raises(ValueError, match=f"search method {method} cannot use other; beam and rescore can"):
         search(model, *batch, SearchSettings(method=method), [OTHER])
     assert search(model, *batch, SearchSettings(method=method), [OTHER._replace(weight=0.0)])
 
