@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from asr.models.hypotheses import pick_hypotheses
 from asr.models.masks import length_mask
 from asr.text.tokenizer import Tokenizer
 
@@ -49,42 +50,58 @@ class CtcPrefixScorer:
 
     def start(self, width: int) -> None:
         """See `Scorer.start`."""
-        self._r_b = self._blank_sum.expand(-1, width, -1)  # (B, W, S + 1)
-        self._r_n = torch.full_like(self._r_b, -torch.inf)
-        self._psi = torch.zeros_like(self._r_b[..., 0])  # (B, W)
+        r_b = self._blank_sum.expand(-1, width, -1)  # (B, W, S + 1)
+        self._psi = torch.zeros_like(r_b[..., 0])  # (B, W)
         self._last = torch.full_like(self._psi, Tokenizer.sos, dtype=torch.int64)
+        self._arrive(torch.full_like(r_b, -torch.inf), r_b)
 
     def score(self, candidates: Tensor) -> Tensor:
         """See `Scorer.score`; the end of sentence brings the sum to the log-probability of the whole transcript."""
-        total = torch.logaddexp(self._r_n, self._r_b)
-        phi = self._mask(total[..., :-1])
-        again = self._sum_of_starts(self._last[..., None], self._mask(self._r_b[..., :-1]))
-        psi = torch.where(candidates == self._last[..., None], again, self._sum_of_starts(candidates, phi))
-        psi = torch.where(candidates == Tokenizer.eos, total[..., -1:], psi)
+        psi = self._sums_of_starts(candidates)
+        psi = torch.where(candidates == self._last[..., None], psi[..., -1:], psi[..., :-1])
+        psi = torch.where(candidates == Tokenizer.eos, self._whole[..., None], psi)
         return torch.where(psi == -torch.inf, psi, psi - self._psi[..., None])
 
     def select(self, parents: Tensor, tokens: Tensor) -> None:
         """See `Scorer.select`."""
-        index = parents[..., None].expand(-1, -1, self._r_n.shape[-1])
-        r_n, r_b = self._r_n.gather(1, index), self._r_b.gather(1, index)
         repeats = tokens == self._last.gather(1, parents)
-        phi = self._mask(torch.where(repeats[..., None], r_b, torch.logaddexp(r_n, r_b))[..., :-1])
-        self._psi = self._sum_of_starts(tokens[..., None], phi).squeeze(-1)
-        log_p = self._of(tokens).double()
+        phi = pick_hypotheses(self._phi.flatten(1, 2), 2 * parents + repeats)
+        log_p = self._of(tokens)
+        small, top = self._relative(phi)
+        self._psi = self._add_up(log_p + small) + top  # as in `score`, to the bit: their differences add up
+        self._last, log_p = tokens, log_p.double()
         token_sum = log_p.cumsum(-1)
         r_n = self._mask(token_sum + torch.logcumsumexp(phi - (token_sum - log_p), -1))
-        self._r_n = pad(r_n, (1, 0), value=-torch.inf)
-        r_b = self._blank_sum[..., 1:] + torch.logcumsumexp(self._r_n[..., :-1] - self._blank_sum[..., :-1], -1)
-        self._r_b = pad(r_b, (1, 0), value=-torch.inf)
-        self._last = tokens
+        r_n = pad(r_n, (1, 0), value=-torch.inf)
+        r_b = self._blank_sum[..., 1:] + torch.logcumsumexp(r_n[..., :-1] - self._blank_sum[..., :-1], -1)
+        self._arrive(r_n, pad(r_b, (1, 0), value=-torch.inf))
 
-    def _sum_of_starts(self, tokens: Tensor, phi: Tensor) -> Tensor:
-        """Adds up where a token can begin: tokens (B, W, C), phi (B, W, S) float64 -> psi (B, W, C) float64."""
+    def _arrive(self, r_n: Tensor, r_b: Tensor) -> None:
+        """Takes the forward variables of new prefixes, (B, W, S + 1) each."""
+        total = torch.logaddexp(r_n, r_b)
+        self._whole = total[..., -1]  # (B, W)
+        # Before each state, for another token than the last and for the last again: (B, W, 2, S).
+        self._phi = torch.stack([total, r_b], 2)[..., :-1].masked_fill(self._padding[:, None], -torch.inf)
+
+    def _sums_of_starts(self, candidates: Tensor) -> Tensor:
+        """Adds up where a token can begin, for candidates (B, W, C) and the last one again: (B, W, C + 1) float64."""
+        phi, top = self._relative(self._phi)
+        terms = self._of(torch.cat([candidates, self._last[..., None]], -1))
+        terms[:, :, :-1] += phi[:, :, :1]
+        terms[:, :, -1:] += phi[:, :, 1:]
+        sums = self._add_up(terms)
+        return torch.cat([sums[..., :-1] + top[..., :1], sums[..., -1:] + top[..., 1:]], -1)
+
+    def _relative(self, phi: Tensor) -> tuple[Tensor, Tensor]:
+        """Variables (..., S) relative to the largest, in the precision of the input, and the largest (...)."""
         top = phi.amax(-1, keepdim=True)
-        terms = self._of(tokens).add_((phi - top.clamp(min=LOWEST)).to(self._rows.dtype)[:, :, None])
+        return (phi - top.clamp(min=LOWEST)).to(self._rows.dtype), top.squeeze(-1)
+
+    def _add_up(self, terms: Tensor) -> Tensor:
+        """Log of the sum of exp, relative to the largest: terms (..., S), which are overwritten -> (...) float64."""
         peak = terms.amax(-1, keepdim=True)
         sums = terms.sub_(peak.clamp(min=LOWEST)).clamp_(min=self._smallest).exp_().sum(-1)
-        return sums.double().log() + peak.squeeze(-1) + top
+        return sums.double().log() + peak.squeeze(-1)
 
     def _of(self, tokens: Tensor) -> Tensor:
         """Log-probabilities of tokens (B, ...) at all states: (B, ..., S)."""
