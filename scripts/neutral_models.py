@@ -75,7 +75,8 @@ def peer_cells(
 def rows_of(command: list[str], folder: Path | None, tasks: list[str]) -> list[dict[str, Any]]:
     """Runs a process and returns the JSON rows that it printed about these tasks."""
     with tempfile.TemporaryDirectory() as scratch:
-        environment = os.environ | {"BENCH_TMP": scratch}  # where ESPnet's program keeps its model
+        # Where ESPnet's program keeps its model, and with how many threads both work.
+        environment = os.environ | {"BENCH_TMP": scratch, "BENCH_THREADS": os.environ["OMP_NUM_THREADS"]}
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     rows = [row for row in rows if row.get("task") in tasks]
