@@ -50,17 +50,18 @@ class TransformerLayer(nn.Module):
     Args:
         d_model: Width D.
         n_heads: Heads H of either attention.
-        d_states: Width of the listener states.
+        d_states: Width of the listener states; None for a layer without cross-attention, which hears nothing.
         d_feed_forward: Width of the feed-forward network's hidden layer.
         dropout: Share of activations dropped, in that layer and from what is added.
     """
 
-    def __init__(self, d_model: int, n_heads: int, d_states: int, d_feed_forward: int, dropout: float) -> None:
+    def __init__(self, d_model: int, n_heads: int, d_states: int | None, d_feed_forward: int, dropout: float) -> None:
         super().__init__()
         self.before_self = nn.LayerNorm(d_model)
         self.to_written = MultiHeadAttention(d_model, n_heads, d_model)
-        self.before_cross = nn.LayerNorm(d_model)
-        self.to_heard = MultiHeadAttention(d_model, n_heads, d_states)
+        if d_states is not None:
+            self.before_cross = nn.LayerNorm(d_model)
+            self.to_heard = MultiHeadAttention(d_model, n_heads, d_states)
         self.feed_forward = nn.Sequential(
             nn.LayerNorm(d_model),
             nn.Linear(d_model, d_feed_forward),
@@ -71,15 +72,20 @@ class TransformerLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(
-        self, values: Tensor, cache: KeyValueCache, heard: KeysValues, bias: Tensor, look: bool
+        self,
+        values: Tensor,
+        cache: KeyValueCache,
+        heard: KeysValues | None = None,
+        bias: Tensor | None = None,
+        look: bool = False,
     ) -> tuple[Tensor, KeyValueCache, Tensor | None]:
         """Works on the next U tokens of W hypotheses.
 
         Args:
             values: (B, W, U, D).
             cache: Of this layer, for the tokens before those.
-            heard: From `to_heard.keys_values`: (B, H, S, K).
-            bias: (B, 1, 1, S), see `TransformerMemory`.
+            heard: From `to_heard.keys_values`: (B, H, S, K); None for a layer that hears nothing.
+            bias: (B, 1, 1, S), with it, see `TransformerMemory`.
             look: Whether the weights are wanted.
 
         Returns:
@@ -87,9 +93,11 @@ class TransformerLayer(nn.Module):
         """
         found, cache = self._look_back(self.before_self(values), cache)
         values = values + self.dropout(found)
-        queries = self.before_cross(values).flatten(1, 2)  # those of all hypotheses side by side, keys are shared
-        values = values + self.dropout(self.to_heard(queries, heard, bias=bias).view_as(values))
-        weights = self.to_heard.weights(queries, heard, bias=bias).unflatten(2, values.shape[1:3]) if look else None
+        weights = None
+        if heard is not None:
+            queries = self.before_cross(values).flatten(1, 2)  # those of all hypotheses side by side, keys are shared
+            values = values + self.dropout(self.to_heard(queries, heard, bias=bias).view_as(values))
+            weights = self.to_heard.weights(queries, heard, bias=bias).unflatten(2, values.shape[1:3]) if look else None
         return values + self.dropout(self.feed_forward(values)), cache, weights
 
     def _look_back(self, values: Tensor, cache: KeyValueCache) -> tuple[Tensor, KeyValueCache]:
