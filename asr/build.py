@@ -14,9 +14,10 @@ from asr.audio.augment import Augmentation, SpecAugment
 from asr.audio.logmel import LogMel
 from asr.audio.noise import AddNoise, NoiseFolder
 from asr.audio.reverb import Reverb
+from asr.corpora.sentences import Sentences
 from asr.corpora.utterances import Utterances
 from asr.dataset.draws import draw_key
-from asr.dataset.plan import BatchPlan, StagedPlan
+from asr.dataset.plan import BatchPlan, DataError, StagedPlan
 from asr.models.asr_model import AsrModel
 from asr.models.attention.additive import AdditiveAttention, CoverageAttention, LocationAttention
 from asr.models.attention.dot import DotAttention, ScaledDotAttention
@@ -30,6 +31,9 @@ from asr.models.attention.self_attention import SelfAttention
 from asr.models.attention.windowed import WindowedSelfAttention
 from asr.models.attentive_pooling import AttentivePooling
 from asr.models.classify_model import ClassifyModel
+from asr.models.language_models.language_model import LanguageModel
+from asr.models.language_models.lstm import LstmLanguageModel
+from asr.models.language_models.transformer import TransformerLanguageModel
 from asr.models.listeners.conformer import ConformerListener
 from asr.models.listeners.conv_blstm import ConvBlstmListener
 from asr.models.listeners.e_branchformer import EBranchformerListener
@@ -53,10 +57,11 @@ from asr.text.labels import Labels
 from asr.text.phrases import read_phrases
 from asr.text.tokenizer import LEARNS_FROM, Tokenizer
 from asr.training.learner import LearnerSettings
-from asr.training.objectives import GuidedAttention, LabelObjective, SpellingObjective
+from asr.training.objectives import GuidedAttention, LabelObjective, SpellingObjective, TextObjective
 from asr.training.trainer import TrainerSettings
 
 Part = TypeVar("Part")
+Model = AsrModel | ClassifyModel | LanguageModel
 
 
 class DeviceError(ValueError):
@@ -93,7 +98,13 @@ ATTENTIONS = {
 RECURRENT_SPELLERS: dict[str, Callable[..., Speller]] = {"lstm": LstmSpeller, "parallel_lstm": ParallelLstmSpeller}
 
 
-def build_model(recipe: Recipe, n_tokens: int) -> AsrModel | ClassifyModel:
+LANGUAGE_MODELS: dict[str, Callable[..., LanguageModel]] = {
+    "lstm": LstmLanguageModel,
+    "transformer": TransformerLanguageModel,
+}
+
+
+def build_model(recipe: Recipe, n_tokens: int) -> Model:
     """Makes the model of a recipe's task, its weights drawn from the recipe's seed.
 
     Args:
@@ -102,6 +113,9 @@ def build_model(recipe: Recipe, n_tokens: int) -> AsrModel | ClassifyModel:
     """
     torch.manual_seed(recipe.training.seed)
     model, task = recipe.model, recipe.task
+    if task.kind == "language_model":
+        assert model.speller  # the recipe's check
+        return LANGUAGE_MODELS[model.speller.kind](n_tokens, **_arguments(model.speller))
     front_end = LogMel(**_arguments(recipe.features))
     listener = _build_listener(model, recipe.features.n_mels)
     if isinstance(task, Classify):
@@ -113,6 +127,7 @@ def build_model(recipe: Recipe, n_tokens: int) -> AsrModel | ClassifyModel:
 
 def _build_listener(model: ModelSection, n_mels: int) -> Listener:
     """Makes the listener of a model; what its section chooses by `kind` is one of its arguments."""
+    assert model.listener  # the recipe's check
     listener, arguments = model.listener, _arguments(model.listener)
     if (image := arguments.get("image_attention")) is not None:
         arguments["image_attention"] = IMAGE_ATTENTIONS[image.pop("kind")](arguments["n_channels"], **image)
@@ -134,8 +149,8 @@ def _build_speller(model: ModelSection, d_states: int, n_tokens: int) -> Speller
     return RECURRENT_SPELLERS[model.speller.kind](attention, n_tokens, **_arguments(model.speller))
 
 
-def build_vocabulary(recipe: Recipe, utterances: Utterances) -> Tokenizer | Labels:
-    """Trains the recipe's tokenizer on the training set, or collects its labels.
+def build_vocabulary(recipe: Recipe, utterances: Utterances | Sentences) -> Tokenizer | Labels:
+    """Trains the recipe's tokenizer on the training set, or collects its labels; a trained one is not made here.
 
     A tokenizer learns all characters, and its pieces from at most `LEARNS_FROM` texts: of a larger set, one is drawn
     from each of as many even stretches.
@@ -152,8 +167,14 @@ def build_vocabulary(recipe: Recipe, utterances: Utterances) -> Tokenizer | Labe
     return Tokenizer.train((utterances[index].text for index in chosen), **settings, alphabet=utterances.alphabet)
 
 
-def build_plan(recipe: Recipe, utterances: Utterances, n_tokens: NDArray[np.integer]) -> StagedPlan:
-    """Makes the order of training, stage by stage; `n_tokens` counts the tokens of each utterance."""
+def build_plan(recipe: Recipe, utterances: Utterances | Sentences, n_tokens: NDArray[np.integer]) -> StagedPlan:
+    """Makes the order of training, stage by stage; `n_tokens` counts the tokens of each utterance.
+
+    Raises:
+        DataError: Nothing to train on, or utterances that are too long.
+    """
+    if isinstance(utterances, Sentences):
+        return StagedPlan([_build_text_plan(recipe, utterances, n_tokens + 1)], [])
     data, stages = recipe.data, recipe.training.stages
     parts = [(stage.max_duration_s, (stage.augment or recipe.augment).speeds) for stage in stages]
     plans = [
@@ -174,6 +195,21 @@ def build_plan(recipe: Recipe, utterances: Utterances, n_tokens: NDArray[np.inte
     return StagedPlan(plans, [stage.until_step for stage in stages])
 
 
+def _build_text_plan(recipe: Recipe, sentences: Sentences, lengths: NDArray[np.integer]) -> BatchPlan:
+    """Batches of sentences, each as long as its tokens and its end are many."""
+    data, budget = recipe.data, recipe.data.batch_tokens
+    assert budget  # the recipe's check
+    long = np.flatnonzero(lengths > budget)
+    if len(long):
+        named = ", ".join(f"{sentences[int(i)].id} ({lengths[i]})" for i in long[:5])
+        raise DataError(
+            f"{len(long)} sentences have more tokens than data.batch_tokens = {budget}: {named}"
+            f"{' …' if len(long) > 5 else ''}; put one sentence on a line, or raise the limit"
+        )
+    seconds = lengths.astype(np.float64)
+    return BatchPlan(sentences, seconds, lengths, budget, None, data.n_buckets, (1.0,), np.inf, recipe.training.seed)
+
+
 def build_augmentation(section: AugmentSection, hop_s: float) -> Augmentation:
     """Makes what varies training utterances; `hop_s` seconds from frame to frame.
 
@@ -189,7 +225,9 @@ def build_augmentation(section: AugmentSection, hop_s: float) -> Augmentation:
 
 
 def build_augmentation_at(recipe: Recipe) -> Callable[[int], Augmentation]:
-    """Makes what varies the training utterances, stage by stage: a function of the step."""
+    """Makes what varies the training utterances, stage by stage: a function of the step. Texts stay as they are."""
+    if recipe.task.kind == "language_model":
+        return partial(_of_stage, [], [Augmentation()])
     sections = _augment_sections(recipe)
     built = {section: build_augmentation(section, recipe.features.hop_s) for section in dict.fromkeys(sections)}
     return partial(_of_stage, [stage.until_step for stage in recipe.training.stages], [built[s] for s in sections])
@@ -215,11 +253,13 @@ def _of_stage(ends: Sequence[int], parts: Sequence[Part], step: int) -> Part:
     return parts[bisect_right(ends, step)]
 
 
-def build_objective(recipe: Recipe) -> SpellingObjective | LabelObjective:
+def build_objective(recipe: Recipe) -> SpellingObjective | LabelObjective | TextObjective:
     """Makes what training minimises, but for search: `min_wer` is for who knows search and scoring."""
     section, guided = recipe.objective, recipe.objective.guided_attention
     if recipe.task.kind == "classify":
         return LabelObjective(section.label_smoothing)
+    if recipe.task.kind == "language_model":
+        return TextObjective(section.label_smoothing, Tokenizer.sos, Tokenizer.eos)
     until_share = guided.until_step / recipe.training.n_steps if guided else 0.0
     return SpellingObjective(
         **section.model_dump(exclude={"guided_attention", "min_wer"}),

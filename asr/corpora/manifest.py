@@ -59,11 +59,13 @@ class Row(NamedTuple):
 
 
 def read_utterance(utterance: Utterance) -> Samples:
-    """Decode an utterance: samples (N,), float32 in [-1, 1], 16 kHz.
+    """Decode an utterance: samples (N,), float32 in [-1, 1], 16 kHz; none of one without duration, a line of text.
 
     Raises:
         AudioError: its audio is missing, broken, or shorter than the utterance; the message names both.
     """
+    if not utterance.duration_s:
+        return np.zeros(0, np.float32)
     try:
         return read_audio(
             utterance.audio, start_s=utterance.start_s, duration_s=utterance.duration_s, part=utterance.part

@@ -150,13 +150,13 @@ class StagedPlan:
         return max(batches, key=lambda batch: len(batch) * max(weights[item.index] for item in batch))
 
 
-def in_order(utterances: Sequence[Utterance], batch_s: float) -> list[list[int]]:
-    """Cuts a set into batches of similar duration for decoding: indices, longest first, at most `batch_s` each."""
-    order = sorted(range(len(utterances)), key=lambda index: (-utterances[index].duration_s, index))
+def in_order(lengths: Sequence[float], budget: float) -> list[list[int]]:
+    """Cuts a set into batches of similar length for decoding: indices, longest first, padded to at most `budget`."""
+    order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
     batches: list[list[int]] = []
     for index in order:
-        longest = utterances[batches[-1][0]].duration_s if batches else 0.0
-        if batches and longest * (len(batches[-1]) + 1) <= batch_s:
+        longest = lengths[batches[-1][0]] if batches else 0.0
+        if batches and longest * (len(batches[-1]) + 1) <= budget:
             batches[-1].append(index)
         else:
             batches.append([index])

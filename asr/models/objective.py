@@ -59,11 +59,7 @@ def joint_loss(
         label_smoothing: Share of the target spread evenly over the vocabulary.
         guide: Guided attention, which comes on top.
     """
-    targets, valid = targets_of(tokens, token_lens, eos)
-    logits = outputs.logits[valid]
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    attention = F.cross_entropy(logits, targets[valid], label_smoothing=label_smoothing, reduction="sum")
-    n_correct = (logits.argmax(-1) == targets[valid]).sum()
+    attention, n_tokens, n_correct, _ = text_loss(outputs.logits, tokens, token_lens, eos, label_smoothing)
     joint, parts = (1.0 - ctc_weight) * attention, {"attention": attention.detach()}
     if outputs.ctc_log_probs is not None:
         ctc = F.ctc_loss(
@@ -79,7 +75,24 @@ def joint_loss(
         assert outputs.weights is not None
         guided = guided_attention_loss(outputs.weights, outputs.state_lens, token_lens + 1, guide.width, guide.n_heads)
         joint, parts["guided"] = joint + guide.weight * guided, guided.detach()
-    return LossSums(joint, valid.sum(), n_correct, parts)
+    return LossSums(joint, n_tokens, n_correct, parts)
+
+
+def text_loss(logits: Tensor, tokens: Tensor, token_lens: Tensor, eos: int, label_smoothing: float) -> LossSums:
+    """Cross-entropy of texts and their ends, with label smoothing.
+
+    Args:
+        logits: (B, U + 1, V).
+        tokens: (B, U) int64, padded.
+        token_lens: (B,) int64.
+        eos: Id of the end of sentence.
+        label_smoothing: Share of the target spread evenly over the vocabulary.
+    """
+    targets, valid = targets_of(tokens, token_lens, eos)
+    logits = logits[valid]
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    loss = F.cross_entropy(logits, targets[valid], label_smoothing=label_smoothing, reduction="sum")
+    return LossSums(loss, valid.sum(), (logits.argmax(-1) == targets[valid]).sum(), {})
 
 
 def with_min_wer(sums: LossSums, outputs: Outputs, n_best: NBest, eos: int, joint_weight: float) -> LossSums:

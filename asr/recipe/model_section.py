@@ -109,19 +109,22 @@ class TransformerSpeller(Section):
 class ModelSection(Section):
     """The network: a listener turns features into states, attention and a speller turn states into tokens."""
 
-    listener: PyramidListener | ConvBlstmListener | VggBlstmListener | ConformerListener | EBranchformerListener = (
-        Field(discriminator="kind", description="the encoder, from features to states")
-    )
+    listener: (
+        PyramidListener | ConvBlstmListener | VggBlstmListener | ConformerListener | EBranchformerListener | None
+    ) = Field(None, discriminator="kind", description="the encoder, from features to states; null for a language model")
     attention: Attention | None = Field(
         None, discriminator="kind", description="how a recurrent speller looks at the states"
     )
     speller: LstmSpeller | ParallelLstmSpeller | TransformerSpeller | None = Field(
-        None, discriminator="kind", description="the decoder, from states to tokens; null for a task that writes none"
+        None,
+        discriminator="kind",
+        description="the decoder, from states to tokens; a language model is one without states, of kind lstm or "
+        "transformer; null for a task that writes no text",
     )
 
     @model_validator(mode="after")
     def _speller_can_use_the_attention(self) -> Self:
-        if self.speller is None:
+        if self.speller is None or self.listener is None:
             return self
         speller = self.speller.kind
         if speller in WITH_OWN_ATTENTION:

@@ -10,27 +10,18 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from asr.recipe.model_section import ModelSection
-from asr.recipe.section import Section
-from asr.recipe.task_section import Classify, Transcribe, Translate, check_use
+from asr.recipe.section import FolderPath, Section
+from asr.recipe.task_section import Classify, LanguageModelling, Transcribe, Translate, check_use
+from asr.recipe.tokenizer_section import BpeTokenizer, CharTokenizer, TrainedTokenizer, UnigramTokenizer
 
 Count = Annotated[int, Field(ge=1)]
 CountOrNone = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 ManifestPath = Annotated[Path, Field(strict=False)]  # text becomes a path
-FolderPath = Annotated[Path, Field(strict=False)]
 FilePath = Annotated[Path, Field(strict=False)]
 LmWeight = Annotated[float, Field(ge=0, le=10)]
 Speed = Annotated[float, Field(ge=0.5, le=2)]
-VocabularySize = Annotated[
-    int,
-    Field(
-        ge=8,
-        le=100_000,
-        description="tokens, the special ones included; learnt from all texts, of more than 200,000 from one out of "
-        "each of 200,000 even stretches of the set, drawn by training.seed; every character of the set is a token",
-    ),
-]
 Decibels = Annotated[float, Field(ge=-30, le=100)]
 ReverbTime = Annotated[float, Field(ge=0.05, le=1)]
 
@@ -39,17 +30,19 @@ class DataSection(Section):
     """Which utterances, and how they come in batches. A relative path starts at the current directory."""
 
     train: Annotated[tuple[ManifestPath, ...], Field(min_length=1)] = Field(
-        description="manifests to train on, paths from the current directory"
+        description="manifests to train on, or texts for a language model; paths from the current directory"
     )
     dev: Annotated[tuple[ManifestPath, ...], Field(min_length=1)] = Field(
-        description="manifests to validate on, paths from the current directory"
+        description="manifests or texts to validate on, paths from the current directory"
     )
     language: Annotated[str, Field(min_length=2)] = Field(
         "en", description="ISO 639 code of what is written, reported with it"
     )
     batch_s: Seconds = Field(100.0, description="audio per training batch, padding included, in seconds")
     batch_tokens: Count | None = Field(
-        None, description="tokens per training batch, padding included; null bounds batches by their audio alone"
+        None,
+        description="tokens per training batch, padding included; null bounds batches by their audio alone; a language "
+        "model needs it, and its sentences may have as many",
     )
     n_buckets: Count = Field(8, description="groups of similar duration from which batches are drawn")
     n_workers: CountOrNone = Field(1, description="processes that decode audio; 0 decodes in the training process")
@@ -79,26 +72,6 @@ class FeaturesSection(Section):
         if self.hop_s > self.window_s:
             raise ValueError(f"hop_s = {self.hop_s}: expected at most window_s = {self.window_s}, or audio is skipped")
         return self
-
-
-class CharTokenizer(Section):
-    """Every character of the training text is a token."""
-
-    kind: Literal["char"] = Field(description="which tokenizer")
-
-
-class UnigramTokenizer(Section):
-    """Word pieces by a unigram language model (Kudo 2018)."""
-
-    kind: Literal["unigram"] = Field(description="which tokenizer")
-    vocab_size: VocabularySize
-
-
-class BpeTokenizer(Section):
-    """Word pieces by byte-pair encoding (Sennrich et al. 2016)."""
-
-    kind: Literal["bpe"] = Field(description="which tokenizer")
-    vocab_size: VocabularySize
 
 
 class SpecAugmentSection(Section):
@@ -320,12 +293,12 @@ class SearchSection(Section):
 class Recipe(Section):
     """One run: task, data, features, tokens, model, training, search."""
 
-    task: Transcribe | Translate | Classify = Field(
+    task: Transcribe | Translate | Classify | LanguageModelling = Field(
         Transcribe(kind="transcribe"), discriminator="kind", description="what is to be made of an utterance"
     )
     data: DataSection = Field(description="utterances and batches")
     features: FeaturesSection = Field(FeaturesSection(), description="log-mel front end")
-    tokenizer: CharTokenizer | UnigramTokenizer | BpeTokenizer | None = Field(
+    tokenizer: CharTokenizer | UnigramTokenizer | BpeTokenizer | TrainedTokenizer | None = Field(
         None, discriminator="kind", description="how text is cut into tokens; null for a task that writes none"
     )
     augment: AugmentSection = Field(AugmentSection(), description="variation of training utterances")
@@ -336,10 +309,31 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _task_has_what_it_needs(self) -> Self:
-        model = {"model.attention": self.model.attention, "model.speller": self.model.speller}
         check_use(
-            self.task.kind, {"tokenizer": self.tokenizer, **model, "objective": self.objective, "search": self.search}
+            self.task.kind,
+            {
+                "model.listener": self.model.listener,
+                "model.attention": self.model.attention,
+                "model.speller": self.model.speller,
+                "tokenizer": self.tokenizer,
+                "data": self.data,
+                "features": self.features,
+                "augment": self.augment,
+                "objective": self.objective,
+                "search": self.search,
+            },
         )
+        return self
+
+    @model_validator(mode="after")
+    def _a_language_model_has_what_it_needs(self) -> Self:
+        if self.task.kind == "language_model":
+            if self.data.batch_tokens is None:
+                raise ValueError("data.batch_tokens: missing; task.kind = language_model makes its batches by tokens")
+            if self.model.speller and self.model.speller.kind == "parallel_lstm":
+                raise ValueError("model.speller.kind = parallel_lstm: expected lstm or transformer of a language model")
+            if self.training.stages:
+                raise ValueError("training.stages: leave it out; task.kind = language_model hears nothing")
         return self
 
     @model_validator(mode="after")

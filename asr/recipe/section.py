@@ -1,9 +1,12 @@
 """What all sections of a recipe share, and how to look into them by their types alone."""
 
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+FolderPath = Annotated[Path, Field(strict=False)]  # text becomes a path
 
 
 class Section(BaseModel):

@@ -44,11 +44,44 @@ class Classify(Section):
         return self.label
 
 
-TO_WRITE = ("tokenizer", "model.speller")
-"""Sections that a task needs to write text."""
+class LanguageModelling(Section):
+    """Foresee text from its own beginning, for searches to ask; scored by perplexity. `data` names texts."""
 
-TO_CLASSIFY = {"objective": {"label_smoothing"}, "search": {"batch_s"}}
-"""What of the sections that every recipe has is of use without text."""
+    kind: Literal["language_model"] = Field(description="which task")
+
+    @property
+    def target(self) -> str:
+        """What stands in a text."""
+        return "text"
+
+
+NEEDED = {
+    "transcribe": ("model.listener", "tokenizer", "model.speller"),
+    "translate": ("model.listener", "tokenizer", "model.speller"),
+    "classify": ("model.listener",),
+    "language_model": ("tokenizer", "model.speller"),
+}
+"""Sections that a task cannot do without."""
+
+OF_NO_USE: dict[str, tuple[str, ...]] = {
+    "classify": ("tokenizer", "model.attention", "model.speller"),
+    "language_model": ("model.listener", "model.attention"),
+}
+"""Sections that have no meaning for a task."""
+
+PARTLY_OF_USE: dict[str, dict[str, set[str]]] = {
+    "classify": {"objective": {"label_smoothing"}, "search": {"batch_s"}},
+    "language_model": {
+        "data": {"train", "dev", "language", "batch_tokens", "n_buckets", "n_workers"},
+        "features": set(),
+        "augment": set(),
+        "objective": {"label_smoothing"},
+        "search": set(),
+    },
+}
+"""What of the sections that every recipe has is of use to a task; the others are, whole, if they are not listed."""
+
+WHY = {"classify": "writes no text", "language_model": "hears nothing"}
 
 
 def check_use(kind: str, sections: Mapping[str, Section | None]) -> None:
@@ -56,23 +89,22 @@ def check_use(kind: str, sections: Mapping[str, Section | None]) -> None:
 
     Args:
         kind: Of the task.
-        sections: `TO_WRITE`, `model.attention` and those of `TO_CLASSIFY`, by their dotted keys.
+        sections: Those of the recipe, by their dotted keys.
 
     Raises:
         ValueError: A section is missing, or a key has no meaning.
     """
-    if kind != "classify":
-        missing = [key for key in TO_WRITE if sections[key] is None]
-        if missing:
-            raise ValueError(f"{missing[0]}: missing; task.kind = {kind} writes text")
-        return
-    for key, section in sections.items():
-        if section is None:
-            continue
-        names = [key]
-        if key in TO_CLASSIFY:
-            fields = type(section).model_fields
-            set_ = [name for name in fields if getattr(section, name) != fields[name].default]
-            names = [f"{key}.{name}" for name in set_ if name not in TO_CLASSIFY[key]]
-        if names:
-            raise ValueError(f"{names[0]}: leave it out; task.kind = classify writes no text")
+    for key in NEEDED[kind]:
+        if sections[key] is None:
+            why = "listens" if key == "model.listener" else "writes text"
+            raise ValueError(f"{key}: missing; task.kind = {kind} {why}")
+    for key in OF_NO_USE.get(kind, ()):
+        if sections[key] is not None:
+            raise ValueError(f"{key}: leave it out; task.kind = {kind} {WHY[kind]}")
+    for key, useful in PARTLY_OF_USE.get(kind, {}).items():
+        section = sections[key]
+        assert section is not None  # every recipe has it
+        fields = type(section).model_fields
+        set_ = [name for name in fields if name not in useful and getattr(section, name) != fields[name].default]
+        if set_:
+            raise ValueError(f"{key}.{set_[0]}: leave it out; task.kind = {kind} {WHY[kind]}")

@@ -14,7 +14,7 @@ from asr.recipe.schema import Recipe
 from asr.recognizer.decode import hear, long_enough
 from asr.recognizer.model_folder import load_model
 from asr.recognizer.sight import Sight, array_of, listener_maps
-from asr.recognizer.task_error import TaskError
+from asr.recognizer.task_error import wrong_task
 from asr.text.labels import Labels
 
 
@@ -63,10 +63,7 @@ class Classifier:
         place = pick_device(device)
         recipe, labels, model = load_model(Path(folder))
         if not isinstance(model, ClassifyModel) or not isinstance(labels, Labels):
-            raise TaskError(
-                f"{folder}: this model was trained to {recipe.task.kind}; use `asr transcribe`, in Python "
-                "asr.Recognizer"
-            )
+            raise wrong_task(folder, recipe.task.kind)
         return cls(model.to(place), labels, recipe)
 
     def classify(self, audio: str | Path | np.ndarray) -> Classification:

@@ -71,6 +71,8 @@ PANELS = (
     Panel(
         "What chrF lacks on dev", "of 100", {"dev/chrf_gap": "chrF", "average/chrf_gap": "chrF of the average"}, 100.0
     ),
+    Panel("Perplexity on dev", "per token", {"dev/perplexity": "of a run", "average/perplexity": "of the average"}),
+    Panel("Perplexity on dev", "per word", {"dev/word_perplexity": "", "average/word_perplexity": "of the average"}),
     Panel("Word errors expected in training", "per hundred tokens", {"train/loss_word_errors": ""}, 100.0),
     Panel("Tokens guessed right in training", "% of tokens", {"train/accuracy": ""}, 100.0),
     Panel("Attention on dev", "%", _WALK, 100.0),
@@ -85,6 +87,7 @@ PANELS = (
     Panel("Gradient before clipping", "norm", {"train/gradient_norm": ""}),
     Panel("Wait for data", "% of the time", {"train/data_wait_share": ""}, 100.0),
     Panel("Speed", "s of audio per s", {"train/audio_s_per_s": ""}),
+    Panel("Speed", "tokens per s", {"train/tokens_per_s": ""}),
     Panel("Speed against the machine's best", "% of peak", {"train/peak_share": ""}, 100.0),
 )
 # Told apart in grey, too: by lightness, by the kind of line and by the mark.

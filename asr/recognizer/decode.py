@@ -87,7 +87,7 @@ def listen(
         Indices into the set, what they are, states (B, S, D) and state_lens (B,).
     """
     device = next(model.parameters()).device
-    for indices in in_order(utterances, batch_s):
+    for indices in in_order([utterance.duration_s for utterance in utterances], batch_s):
         chosen = [utterances[index] for index in indices]
         recordings = [read_utterance(utterance) for utterance in chosen]
         samples, sample_lens = pad(recordings)

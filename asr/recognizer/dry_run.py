@@ -9,12 +9,16 @@ import torch
 
 from asr.audio.augment import perturbed_lens
 from asr.audio.read import RATE_HZ
+from asr.dataset.batches import Batch
 from asr.ranks.group import Ranks
 from asr.recipe.schema import Recipe
 from asr.recognizer.train import assemble
 from asr.training.floor import Floor
 
 N_TIMED = 4  # steps; the first warms up
+_SET = {"audio_s": "utterances", "tokens": "sentences"}
+_ONE = {"audio_s": "second of audio", "tokens": "token"}
+_SEVERAL = {"audio_s": "s of audio", "tokens": "tokens"}
 
 
 @dataclass(frozen=True)
@@ -23,44 +27,44 @@ class DryRun:
 
     Attributes:
         n_parameters: Weights.
-        floor: The work in a second of audio, and how fast this machine multiplies.
-        audio_s_per_s: Seconds of audio trained on per second, measured.
+        floor: The work in a unit, and how fast this machine multiplies.
+        units_per_s: Units trained on per second, measured: seconds of audio, or tokens where there is none.
         memory_gb: Peak memory of this process (CPU) or device.
         n_utterances: In the training set.
-        set_s: Seconds of the training set.
-        run_s: Seconds of audio in the whole run.
+        set_units: Units in the training set.
+        run_units: Units in the whole run.
         n_steps: Of the whole run.
         steps_per_epoch: As it says.
     """
 
     n_parameters: int
     floor: Floor
-    audio_s_per_s: float
+    units_per_s: float
     memory_gb: float
     n_utterances: int
-    set_s: float
-    run_s: float
+    set_units: float
+    run_units: float
     n_steps: int
     steps_per_epoch: int
 
     @property
     def floor_s(self) -> float:
         """Seconds the run would take if it did nothing but multiply matrices."""
-        return self.run_s / self.floor.audio_s_per_s
+        return self.run_units / self.floor.units_per_s
 
     @property
     def report(self) -> str:
         """The lines to print."""
-        estimate_s = self.run_s / self.audio_s_per_s
+        estimate_s, unit = self.run_units / self.units_per_s, self.floor.unit
         return "\n".join(
             (
                 f"parameters  {self.n_parameters / 1e6:.2f} M",
-                f"data        {self.n_utterances} utterances, {self.set_s / 3600:.2f} h",
+                f"data        {self.n_utterances} {_SET[unit]}, {_amount(self.set_units, unit)}",
                 f"steps       {self.n_steps}, {self.steps_per_epoch} an epoch: "
-                f"{self.n_steps / self.steps_per_epoch:.0f} epochs, {self.run_s / 3600:.1f} h of audio",
-                f"work        {self.floor.flop_per_s / 1e9:.2f} GFLOP per second of audio, forward",
+                f"{self.n_steps / self.steps_per_epoch:.0f} epochs, {_amount(self.run_units, unit)}",
+                f"work        {self.floor.flop_per_unit / 1e9:.3g} GFLOP per {_ONE[unit]}, forward",
                 f"memory      {self.memory_gb:.1f} GB at the heaviest batches",
-                f"speed       {self.audio_s_per_s:.0f} s of audio per second, measured on {N_TIMED - 1} steps",
+                f"speed       {self.units_per_s:.0f} {_SEVERAL[unit]} per second, measured on {N_TIMED - 1} steps",
                 f"estimate    {_clock(estimate_s)}, validation not counted",
                 f"floor       {_clock(self.floor_s)} at the {self.floor.matmul_rate / 1e9:.0f} GFLOP/s that a matrix "
                 f"product reaches here: {self.floor_s / estimate_s:.0%} of that is used",
@@ -89,20 +93,32 @@ def dry_run(recipe: Recipe, out: Path) -> DryRun:
     trainer.try_out(batches[1:])
     if device.type == "cuda":
         torch.cuda.synchronize()
-    seconds = [float(perturbed_lens(batch.sample_lens, batch.speeds).sum()) / RATE_HZ for batch in batches[1:]]
-    pace = sum(seconds) / (time.perf_counter() - start)
-    set_s = float(experiment.train.seconds.sum())
+    elapsed_s, floor = time.perf_counter() - start, experiment.floor(batches[0])
+    done = sum(_units(batch, floor) for batch in batches[1:])
+    lengths = experiment.train.seconds if floor.unit == "audio_s" else experiment.tokens.counts + 1
+    set_units = float(lengths.sum())
     return DryRun(
         n_parameters=sum(weights.numel() for weights in trainer.model.parameters()),
-        floor=experiment.floor(batches[0]),
-        audio_s_per_s=pace,
+        floor=floor,
+        units_per_s=done / elapsed_s,
         memory_gb=memory_gb,
         n_utterances=len(experiment.train),
-        set_s=set_s,
-        run_s=set_s * recipe.training.n_steps / plan.steps_per_epoch,
+        set_units=set_units,
+        run_units=set_units * recipe.training.n_steps / plan.steps_per_epoch,
         n_steps=recipe.training.n_steps,
         steps_per_epoch=plan.steps_per_epoch,
     )
+
+
+def _units(batch: Batch, floor: Floor) -> float:
+    """How much there is in a batch."""
+    if floor.unit == "tokens":
+        return float((batch.token_lens + 1).sum())
+    return float(perturbed_lens(batch.sample_lens, batch.speeds).sum()) / RATE_HZ
+
+
+def _amount(units: float, unit: str) -> str:
+    return f"{units / 3600:.2f} h of audio" if unit == "audio_s" else f"{units / 1e6:.2f} M tokens"
 
 
 def _peak_memory(device: torch.device) -> float:

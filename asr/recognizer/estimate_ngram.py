@@ -8,14 +8,10 @@ from asr.recognizer.model_folder import load_tokenizer
 from asr.text.arpa import Arpa, write_arpa
 from asr.text.kneser_ney import modified_kneser_ney
 from asr.text.ngram_counts import NgramKeys, count_ngrams
-from asr.text.sentences import read_sentences
+from asr.text.sentences import TextError, read_sentences
 from asr.text.tokenizer import Tokenizer
 
 _AT_ONCE = 10_000  # sentences
-
-
-class NoTextError(ValueError):
-    """There is nothing to estimate a model from."""
 
 
 def estimate_ngram(
@@ -40,14 +36,14 @@ def estimate_ngram(
         How many n-grams there are of each length.
 
     Raises:
-        TextError, NoTextError, OrderError, CheckpointError: A text cannot be read, or there is none; n-grams are too
+        TextError, OrderError, CheckpointError: A text cannot be read, or there is none; n-grams are too
             long; the folder is no trained model.
     """
     tokenizer = load_tokenizer(folder)
     keys = NgramKeys(tokenizer.n_tokens, order)
     counted, counts = count_ngrams(_batches(texts, tokenizer, progress), keys, tokenizer.sos, tokenizer.eos)
     if not len(counted):
-        raise NoTextError(f"{', '.join(map(str, texts))}: no sentence in it")
+        raise TextError(f"{', '.join(map(str, texts))}: no sentence in it")
     tables = modified_kneser_ney(counted, counts, keys, tokenizer.n_tokens, tokenizer.sos, prune_from)
     for table in tables:
         table.rows[:] -= 1  # token 0, blank, is no word of the model

@@ -8,16 +8,16 @@ from torch import Tensor
 
 from asr.audio.read import read_audio
 from asr.recognizer.classifier import Classifier
+from asr.recognizer.perplexity import TextModel
 from asr.recognizer.pictures.maps import ALL, Map, View, maps_of
 from asr.recognizer.pictures.page import draw
 from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.sight import Sight, look
 from asr.recognizer.task_error import TaskError
+from asr.recognizer.trained import Trained
 
 
-def inspect(
-    trained: Recognizer | Classifier, audio: Path, out: Path, *, text: str | None = None, view: View = ALL
-) -> None:
+def inspect(trained: Trained, audio: Path, out: Path, *, text: str | None = None, view: View = ALL) -> None:
     """Draws log-mel, words, CTC posteriors and attention on one axis of time.
 
     Args:
@@ -31,9 +31,11 @@ def inspect(
     Raises:
         AudioError: The recording cannot be read.
         SightError: The model has no such layer, head or self-attention.
-        TaskError: Words for a model that classifies.
+        TaskError: Words for a model that classifies; or a language model, which hears nothing.
         ValueError: Another suffix.
     """
+    if isinstance(trained, TextModel):
+        raise TaskError("this is a language model: it hears nothing, and there is nothing to see")
     samples, listener = read_audio(audio), view.of_listener or view.rollout
     if isinstance(trained, Classifier):
         if text is not None:

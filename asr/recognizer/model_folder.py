@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
 
-from asr.build import build_model
-from asr.models.asr_model import AsrModel
-from asr.models.classify_model import ClassifyModel
+from asr.build import Model, build_model
 from asr.recipe.load import load_recipe
 from asr.recipe.schema import Recipe
 from asr.text.labels import Labels
@@ -25,9 +23,7 @@ def vocabulary_file(recipe: Recipe) -> str:
     return LABELS_FILE if recipe.task.kind == "classify" else TOKENIZER_FILE
 
 
-def load_model(
-    folder: Path, overrides: Sequence[str] = ()
-) -> tuple[Recipe, Tokenizer | Labels, AsrModel | ClassifyModel]:
+def load_model(folder: Path, overrides: Sequence[str] = ()) -> tuple[Recipe, Tokenizer | Labels, Model]:
     """Reads a model folder; nothing in it is ever run as code.
 
     Args:
@@ -77,7 +73,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     return Tokenizer.load(folder / TOKENIZER_FILE)
 
 
-def take_weights(folder: Path, model: AsrModel | ClassifyModel, vocabulary: Tokenizer | Labels) -> None:
+def take_weights(folder: Path, model: Model, vocabulary: Tokenizer | Labels) -> None:
     """Gives a model the weights of a trained one, to go on from there.
 
     Args:

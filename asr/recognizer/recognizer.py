@@ -15,7 +15,7 @@ from asr.recognizer.decode import Stretch, hear
 from asr.recognizer.flags import flags_of
 from asr.recognizer.language_models import load_language_models
 from asr.recognizer.model_folder import load_model
-from asr.recognizer.task_error import TaskError
+from asr.recognizer.task_error import wrong_task
 from asr.recognizer.transcript import Segment, Transcript
 from asr.recognizer.words import words_of
 from asr.search.ctc_align import Alignment, BestPath, best_paths, ctc_align
@@ -64,10 +64,7 @@ class Recognizer:
         place = pick_device(device)
         recipe, tokenizer, model = load_model(Path(folder), [f"search.{change}" for change in search])
         if not isinstance(model, AsrModel) or not isinstance(tokenizer, Tokenizer):
-            raise TaskError(
-                f"{folder}: this model was trained to {recipe.task.kind} and writes no text; use `asr classify`, in "
-                "Python asr.Classifier"
-            )
+            raise wrong_task(folder, recipe.task.kind)
         others = load_language_models(recipe, Path(folder), tokenizer, place)
         return cls(model.to(place), tokenizer, recipe, others)
 

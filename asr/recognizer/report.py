@@ -14,10 +14,12 @@ from asr.recipe.yaml_reader import YamlError, read_yaml
 from asr.recognizer.curves import draw_curves, points
 from asr.recognizer.model_folder import RECIPE_FILE
 from asr.recognizer.transcript import clean
+from asr.training.trainer import PERPLEXITY
 
 _ALARM, _SKIPPED = "ALIGNMENT: ", "the gradient is "
 _TIME = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ")
-MEASURES = {"chrf_gap": "100 - chrF", "wer": "WER", "error_rate": "error rate"}
+MEASURES = {"chrf_gap": "100 - chrF", "wer": "WER", "error_rate": "error rate", "perplexity": "perplexity per token"}
+_USES = {"error_rate": "classify --model {}/best recording.flac", "perplexity": "evaluate --model {}/best test.txt"}
 _PNG_END = b"IEND\xaeB`\x82"
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 90rem; margin: 2rem auto; padding: 0 1rem; color: #1b2540 }
@@ -185,14 +187,18 @@ def _summary(names: Sequence[str], runs: Sequence[Run]) -> str:
                 name,
                 f"{run.rows[-1]['step']}{', finished' if run.is_finished else ''}",
                 MEASURES[run.measure],
-                f"{100 * best[1]:.2f} % at step {best[0]}" if best else "none yet",
-                f"{100 * average[-1][1]:.2f} %" if average else "none yet",
+                f"{_told(run.measure, best[1])} at step {best[0]}" if best else "none yet",
+                _told(run.measure, average[-1][1]) if average else "none yet",
                 str(sum(map(len, run.alarms.values()))),
                 str(len(run.skipped)),
             ]
         )
-    head = ("run", "step", "on dev, greedily", "best", "of the average", "alarms", "skipped batches")
+    head = ("run", "step", "on dev", "best", "of the average", "alarms", "skipped batches")
     return _table(head, rows)
+
+
+def _told(measure: str, value: float) -> str:
+    return f"{value:.3f}" if measure == PERPLEXITY else f"{100 * value:.2f} %"
 
 
 def _differences(names: Sequence[str], runs: Sequence[Run]) -> str:
@@ -233,8 +239,8 @@ def _section(name: str, run: Run) -> str:
     )
     folder = shlex.quote(str(run.folder))
     if run.is_finished:
-        verb = "classify" if run.measure == "error_rate" else "transcribe"
-        command, why = f"asr {verb} --model {folder}/best recording.flac", "To use it"
+        use = _USES.get(run.measure, "transcribe --model {}/best recording.flac")
+        command, why = f"asr {use.format(folder)}", "To use it"
     else:
         command, why = f"asr train {folder}/{RECIPE_FILE} --out {folder}", "To go on from its last checkpoint"
     recipe = f"<details><summary>Recipe</summary><pre>{escape(run.recipe)}</pre></details>\n" if run.recipe else ""

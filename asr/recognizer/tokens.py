@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from asr.build import build_vocabulary
 from asr.corpora.candidate import Progress
 from asr.corpora.index import ProgressBar
+from asr.corpora.sentences import Sentences
 from asr.corpora.utterances import Utterances
 from asr.recipe.schema import Recipe
-from asr.recognizer.model_folder import load_vocabulary, vocabulary_file
+from asr.recipe.tokenizer_section import TrainedTokenizer
+from asr.recognizer.model_folder import load_tokenizer, load_vocabulary, vocabulary_file
 from asr.text.labels import Labels
 from asr.text.tokenizer import Tokenizer
 from asr.text.vocabulary import Vocabulary
@@ -37,7 +39,9 @@ class Tokens:
     counts: NDArray[np.int32]
 
 
-def tokens_of(folder: Path, recipe: Recipe, train: Utterances, progress_bar: ProgressBar, *, keep: bool) -> Tokens:
+def tokens_of(
+    folder: Path, recipe: Recipe, train: Utterances | Sentences, progress_bar: ProgressBar, *, keep: bool
+) -> Tokens:
     """Takes what an earlier start kept for this recipe and training set, or makes it.
 
     Args:
@@ -50,15 +54,16 @@ def tokens_of(folder: Path, recipe: Recipe, train: Utterances, progress_bar: Pro
     Raises:
         ValueError: No text, or a vocabulary that the text cannot fill.
         LabelError: Too few labels, or one that cannot be shown.
-        CheckpointError: The disk refused.
+        CheckpointError: The disk refused, or the model whose tokens are to be taken is not there.
     """
-    section = recipe.tokenizer and recipe.tokenizer.model_dump()
+    section = recipe.tokenizer and recipe.tokenizer.model_dump(mode="json")
     about = {"train": train.fingerprint, "tokenizer": section, "seed": recipe.training.seed}
     described = json.dumps(about, indent=1).encode()
     found = _kept(folder, recipe, described)
     if found:
         return found
-    vocabulary = build_vocabulary(recipe, train)
+    ready = recipe.tokenizer if isinstance(recipe.tokenizer, TrainedTokenizer) else None
+    vocabulary = load_tokenizer(ready.folder) if ready else build_vocabulary(recipe, train)
     with progress_bar("counting tokens") as progress:
         made = Tokens(vocabulary, _count(vocabulary, train, progress))
     if keep:
@@ -81,7 +86,7 @@ def _kept(folder: Path, recipe: Recipe, described: bytes) -> Tokens | None:
     return Tokens(load_vocabulary(folder, recipe), np.asarray(counts))
 
 
-def _count(vocabulary: Vocabulary, train: Utterances, progress: Progress) -> NDArray[np.int32]:
+def _count(vocabulary: Vocabulary, train: Utterances | Sentences, progress: Progress) -> NDArray[np.int32]:
     counts = np.zeros(len(train), np.int32)
     for start in range(0, len(train), _AT_ONCE):
         texts = [utterance.text for utterance in train[start : start + _AT_ONCE]]

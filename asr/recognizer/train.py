@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from asr.build import (
+    Model,
     build_augmentation_at,
     build_learner_settings,
     build_model,
@@ -19,18 +20,21 @@ from asr.build import (
 )
 from asr.corpora.index import ProgressBar, no_bar
 from asr.corpora.manifest import Utterance, read_manifest
+from asr.corpora.sentences import Sentences
 from asr.corpora.utterances import Utterances
 from asr.dataset.batches import Batch
 from asr.dataset.plan import StagedPlan
 from asr.dataset.steps import TrainingSteps, training_loader
 from asr.models.asr_model import AsrModel
 from asr.models.classify_model import ClassifyModel
+from asr.models.language_models.language_model import LanguageModel
 from asr.ranks.group import Ranks
 from asr.recipe.load import RecipeError, dump_recipe
 from asr.recipe.schema import Recipe
 from asr.recognizer.classifier import Classifier
 from asr.recognizer.model_folder import RECIPE_FILE, take_weights, vocabulary_file
 from asr.recognizer.n_best import NBestSearch
+from asr.recognizer.perplexity import TextModel, TextValidator
 from asr.recognizer.tokens import Tokens, tokens_of
 from asr.recognizer.validate import Validator
 from asr.recognizer.validate_labels import LabelValidator
@@ -47,7 +51,7 @@ class Experiment:
     """What a recipe and a folder amount to: data in order, and a trainer that stands where the folder's run stands."""
 
     recipe: Recipe
-    train: Utterances
+    train: Utterances | Sentences
     tokens: Tokens
     plan: StagedPlan
     steps: TrainingSteps
@@ -67,7 +71,8 @@ class Experiment:
         """What all ranks together could do at best."""
         trainer = self.trainer
         rate = torch.tensor(matmul_rate(trainer.learner.device, self.recipe.training.precision), dtype=torch.float64)
-        return Floor(forward_flop(trainer.model, trainer.learner.objective, batch), float(self.ranks.sum(rate)))
+        flop = forward_flop(trainer.model, trainer.learner.objective, batch)
+        return Floor(flop, float(self.ranks.sum(rate)), "audio_s" if batch.samples.shape[1] else "tokens")
 
 
 def train_recipe(recipe: Recipe, out: Path, ranks: Ranks | None = None, progress_bar: ProgressBar = no_bar) -> Path:
@@ -84,7 +89,7 @@ def train_recipe(recipe: Recipe, out: Path, ranks: Ranks | None = None, progress
 
     Raises:
         RecipeError: `out` was started from another recipe.
-        ManifestError, DataError, TrainingError, CheckpointError: See there.
+        ManifestError, TextError, DataError, TrainingError, CheckpointError: See there.
         KeyboardInterrupt: Stopped by SIGINT or SIGTERM after saving.
     """
     ranks = ranks or Ranks()
@@ -115,12 +120,11 @@ def assemble(
         ManifestError, DataError, TrainingError, CheckpointError, DeviceError: See there.
     """
     keep_memory()
-    target = recipe.task.target
-    train = ranks.first_alone(lambda: Utterances(recipe.data.train, target, progress_bar))
+    train = ranks.first_alone(lambda: _training_set(recipe, progress_bar))
     if len(set(ranks.gather(train.fingerprint))) > 1:
-        raise TrainingError("the processes read different manifests under data.train; copy them to all machines again")
+        raise TrainingError("the processes read different files under data.train; copy them to all machines again")
     tokens = ranks.first_alone(lambda: tokens_of(out / "vocabulary", recipe, train, progress_bar, keep=keep))
-    vocabulary, dev = tokens.vocabulary, [row for path in recipe.data.dev for row in read_manifest(path, target)]
+    vocabulary, dev = tokens.vocabulary, _dev_set(recipe)
     plan = build_plan(recipe, train, tokens.counts)
     model = build_model(recipe, vocabulary.n_tokens).to(pick_device(recipe.training.device))
     if recipe.training.init_from:
@@ -142,9 +146,21 @@ def assemble(
     return Experiment(recipe, train, tokens, plan, steps, trainer, ranks)
 
 
+def _training_set(recipe: Recipe, progress_bar: ProgressBar) -> Utterances | Sentences:
+    if recipe.task.kind == "language_model":
+        return Sentences(recipe.data.train, recipe.data.language)
+    return Utterances(recipe.data.train, recipe.task.target, progress_bar)
+
+
+def _dev_set(recipe: Recipe) -> Sequence[Utterance]:
+    if recipe.task.kind == "language_model":
+        return Sentences(recipe.data.dev, recipe.data.language)
+    return [row for path in recipe.data.dev for row in read_manifest(path, recipe.task.target)]
+
+
 def _validator(
     recipe: Recipe,
-    model: AsrModel | ClassifyModel,
+    model: Model,
     vocabulary: Tokenizer | Labels,
     dev: Sequence[Utterance],
     pictures: Path,
@@ -155,11 +171,13 @@ def _validator(
         assert isinstance(vocabulary, Labels)
         return LabelValidator(Classifier(model, vocabulary, recipe), dev, pictures, ranks)
     assert isinstance(vocabulary, Tokenizer)
+    if isinstance(model, LanguageModel):
+        return TextValidator(TextModel(model, vocabulary, recipe), dev, ranks)
     translates, n_steps = recipe.task.kind == "translate", recipe.training.n_steps
     return Validator(model, vocabulary, dev, recipe.search.batch_s, n_steps, translates, pictures, ranks)
 
 
-def _objective(recipe: Recipe, model: AsrModel | ClassifyModel, vocabulary: Tokenizer | Labels) -> Objective:
+def _objective(recipe: Recipe, model: Model, vocabulary: Tokenizer | Labels) -> Objective:
     """What training minimises; to minimise the errors of search takes a search."""
     likelihood, min_wer = build_objective(recipe), recipe.objective.min_wer
     if min_wer is None:

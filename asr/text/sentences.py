@@ -8,7 +8,7 @@ from asr.text.open_text import BROKEN, open_text
 
 
 class TextError(ValueError):
-    """A text that cannot be read; the message says where."""
+    """A text that cannot be read, or holds nothing; the message says where."""
 
 
 def read_sentences(path: Path) -> Iterator[tuple[int, str]]:

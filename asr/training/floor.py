@@ -1,13 +1,14 @@
-"""What training could do at best here: the work in a second of audio, and how fast this machine multiplies."""
+"""What training could do at best: the work in a second of audio or in a token, and how fast this machine multiplies."""
 
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 
 from asr.audio.read import RATE_HZ
 from asr.dataset.batches import Batch
+from asr.models.language_models.language_model import LanguageModel
 from asr.models.listening_model import ListeningModel
 from asr.training.objectives import Objective
 
@@ -19,27 +20,32 @@ class Floor(NamedTuple):
     """Measured bounds.
 
     Attributes:
-        flop_per_s: Floating-point operations of a forward pass per second of audio.
+        flop_per_unit: Floating-point operations of a forward pass per unit.
         matmul_rate: Operations per second of a large matrix product, in the precision of training.
+        unit: What is counted: seconds of audio, or tokens where there is none.
     """
 
-    flop_per_s: float
+    flop_per_unit: float
     matmul_rate: float
+    unit: Literal["audio_s", "tokens"] = "audio_s"
 
     @property
-    def audio_s_per_s(self) -> float:
-        """Seconds of audio per second, if training were nothing but matrix products at full speed."""
-        return self.matmul_rate / (TRAINING_FACTOR * self.flop_per_s)
+    def units_per_s(self) -> float:
+        """Units per second, if training were nothing but matrix products at full speed."""
+        return self.matmul_rate / (TRAINING_FACTOR * self.flop_per_unit)
 
 
 @torch.no_grad()  # not in inference mode: the counter hooks gradients of parameters that are handed to a module
-def forward_flop(model: ListeningModel, objective: Objective, batch: Batch) -> float:
-    """Operations of one utterance's forward pass per second of audio; matrix products, convolutions and LSTMs."""
+def forward_flop(model: ListeningModel | LanguageModel, objective: Objective, batch: Batch) -> float:
+    """Operations of one utterance's forward pass per second of audio, or per token where it makes no sound.
+
+    Those of matrix products, convolutions and LSTMs.
+    """
     device = next(model.parameters()).device
     samples, lens = batch.samples[:1, : batch.sample_lens[0]].to(device), batch.sample_lens[:1].to(device)
     tokens, token_lens = batch.tokens[:1, : batch.token_lens[0]].to(device), batch.token_lens[:1].to(device)
     n_flop = count_flop(lambda: objective(model.eval(), *model.features(samples, lens), tokens, token_lens, 0.0))
-    return n_flop * RATE_HZ / float(lens[0])
+    return n_flop * RATE_HZ / float(lens[0]) if lens[0] else n_flop / float(token_lens[0] + 1)
 
 
 def count_flop(work: Callable[[], object]) -> int:

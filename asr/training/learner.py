@@ -14,6 +14,7 @@ from asr.audio.augment import Augmentation
 from asr.audio.read import RATE_HZ
 from asr.dataset.batches import Batch
 from asr.dataset.draws import draw_key
+from asr.models.language_models.language_model import LanguageModel
 from asr.models.listening_model import ListeningModel
 from asr.models.objective import LossSums
 from asr.ranks.group import Ranks
@@ -73,7 +74,9 @@ class Learner:
         ranks: Who shares the work; each has the same model.
     """
 
-    def __init__(self, model: ListeningModel, objective: Objective, settings: LearnerSettings, ranks: Ranks) -> None:
+    def __init__(
+        self, model: ListeningModel | LanguageModel, objective: Objective, settings: LearnerSettings, ranks: Ranks
+    ) -> None:
         self.model = model
         self.objective = objective
         self.settings = settings

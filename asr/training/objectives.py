@@ -9,7 +9,7 @@ from torch import Tensor
 
 from asr.models.asr_model import Outputs
 from asr.models.min_wer import NBest
-from asr.models.objective import Guide, LossSums, history_of, joint_loss, label_loss, with_min_wer
+from asr.models.objective import Guide, LossSums, history_of, joint_loss, label_loss, text_loss, with_min_wer
 from asr.training.schedule import guide_weight, sampling_probability
 
 
@@ -184,3 +184,32 @@ class LabelObjective:
     ) -> LossSums:
         """See `Objective.__call__`; the model is a `ClassifyModel`, and every utterance has one token, its label."""
         return label_loss(forward(features, frame_lens).logits, tokens[:, 0], self.label_smoothing)
+
+
+class TextObjective:
+    """Writing a text from nothing but its own beginning: cross-entropy.
+
+    Args:
+        label_smoothing: Share of the targets that is spread evenly over the vocabulary.
+        sos: Id of the start of sentence.
+        eos: Id of the end of sentence.
+    """
+
+    parts: tuple[str, ...] = ()
+
+    def __init__(self, label_smoothing: float, sos: int, eos: int) -> None:
+        self.label_smoothing = label_smoothing
+        self.sos = sos
+        self.eos = eos
+
+    def __call__(
+        self,
+        forward: Callable[..., Any],
+        features: Tensor,
+        frame_lens: Tensor,
+        tokens: Tensor,
+        token_lens: Tensor,
+        run_share: float,
+    ) -> LossSums:
+        """See `Objective.__call__`; the model is a `LanguageModel`, and there are no features."""
+        return text_loss(forward(history_of(tokens, self.sos)), tokens, token_lens, self.eos, self.label_smoothing)

@@ -46,8 +46,9 @@ class Pace:
         del figures["parts"]
         self._sums.update(figures)
         now = self._means()
+        unit = {"audio_s": "s audio/s", "tokens": "tokens/s"}[self.floor.unit]
         self.status = (
-            f"loss {now['loss']:.3f}  accuracy {now['accuracy']:.3f}  {now['audio_s_per_s']:.0f} s audio/s, "
+            f"loss {now['loss']:.3f}  accuracy {now['accuracy']:.3f}  {now[f'{self.floor.unit}_per_s']:.0f} {unit}, "
             f"{now['peak_share']:.0%} of peak  data wait {now['data_wait_share']:.0%}"
         )
 
@@ -60,13 +61,13 @@ class Pace:
     def _means(self) -> dict[str, float]:
         elapsed_s = time.perf_counter() - self._start
         sums, n_tokens = self._sums, max(self._sums["n_tokens"], 1.0)
-        audio_s_per_s = sums["audio_s"] / elapsed_s
+        units_per_s = sums["audio_s" if self.floor.unit == "audio_s" else "n_tokens"] / elapsed_s
         return {
             "loss": sums["joint"] / n_tokens,
             **{name: total / n_tokens for name, total in sums.items() if name.startswith("loss_")},
             "accuracy": sums["n_correct"] / n_tokens,
             "gradient_norm": sums["gradient_norm"] / max(self._n_steps, 1),
-            "audio_s_per_s": audio_s_per_s,
-            "peak_share": audio_s_per_s / self.floor.audio_s_per_s,
+            f"{self.floor.unit}_per_s": units_per_s,
+            "peak_share": units_per_s / self.floor.units_per_s,
             "data_wait_share": self._wait_s / elapsed_s,
         }

@@ -12,6 +12,7 @@ import torch
 from asr.audio.augment import Augmentation
 from asr.audio.read import RATE_HZ
 from asr.dataset.batches import Batch
+from asr.models.language_models.language_model import LanguageModel
 from asr.models.listening_model import ListeningModel
 from asr.ranks.group import Ranks
 from asr.training.candidates import MODEL_FILE, BestModels, Scored
@@ -26,6 +27,7 @@ from asr.training.tensors import load_tensors, save_tensors
 
 LOG_EVERY = 20  # steps
 MAX_SKIPPED = 10  # batches in a run whose gradient is not finite; more is no accident
+PERPLEXITY = "perplexity"  # the one measure that is no share
 FIRST_LOOK = 0.15  # of the run: a first validation at the latest, for the alarm to come in time
 
 
@@ -50,7 +52,7 @@ class Validation:
 
     Attributes:
         measure: What models are chosen by, such as "WER".
-        error: Its value, from 0 for a perfect model; 1 is 100 %.
+        error: Its value, the lower the better; 1 is 100 %, but of perplexity.
         metrics: Further numbers for the log.
         alarm: Why attention has not learnt to align, if so.
         picture: A PNG of attention on one dev utterance.
@@ -70,6 +72,8 @@ class Validation:
     @property
     def told(self) -> str:
         """The error in words."""
+        if self.measure == PERPLEXITY:
+            return f"dev {self.measure} {self.error:.3f}"
         return f"dev {self.measure} {100 * self.error:.2f} %"
 
 
@@ -97,7 +101,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: ListeningModel,
+        model: ListeningModel | LanguageModel,
         objective: Objective,
         augmentation_at: Callable[[int], Augmentation],
         learner_settings: LearnerSettings,
@@ -178,10 +182,10 @@ class Trainer:
             try:
                 self.learner.gradients(self.step, batch, self.augmentation_at(self.step))
             except (torch.OutOfMemoryError, MemoryError) as error:
-                seconds = batch.samples.shape[1] / RATE_HZ
+                seconds, n_tokens = batch.samples.shape[1] / RATE_HZ, batch.tokens.shape[1]
                 raise TrainingError(
-                    f"out of memory on {len(batch.ids)} utterances of up to {seconds:.1f} s, the heaviest batch there "
-                    f"is: {', '.join(batch.ids)}; lower data.batch_s or data.batch_tokens, raise "
+                    f"out of memory on {len(batch.ids)} utterances of up to {seconds:.1f} s and {n_tokens} tokens, the "
+                    f"heaviest batch there is: {', '.join(batch.ids)}; lower data.batch_s or data.batch_tokens, raise "
                     f"training.n_micro_batches, or drop the longest ({error})"
                 ) from error
             self.learner.optimizer.zero_grad()

@@ -17,8 +17,8 @@ def test_a_dry_run_tells_and_keeps_nothing(tmp_path: Path) -> None:
     found = dry_run(recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()
     assert found.n_utterances == 3
-    assert found.run_s == pytest.approx(found.set_s * 12 / found.steps_per_epoch)
-    assert 0 < found.floor_s < found.run_s / found.audio_s_per_s
+    assert found.run_units == pytest.approx(found.set_units * 12 / found.steps_per_epoch)
+    assert 0 < found.floor_s < found.run_units / found.units_per_s
     assert "GFLOP per second of audio" in found.report
 
 

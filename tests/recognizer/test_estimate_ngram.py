@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from asr.recognizer.estimate_ngram import NoTextError, estimate_ngram
+from asr.recognizer.estimate_ngram import estimate_ngram
 from asr.recognizer.language_models import load_ngram
 from asr.text.arpa import read_arpa
 from asr.text.sentences import TextError, read_sentences
@@ -41,7 +41,7 @@ def test_text_becomes_an_arpa_file_of_the_folders_tokens(folder: Path, tmp_path:
 def test_what_cannot_be_used_is_told(folder: Path, tmp_path: Path) -> None:
     text, out = tmp_path / "a.txt", tmp_path / "a.arpa"
     text.write_text("\n \n")
-    with pytest.raises(NoTextError, match="a.txt: no sentence in it"):
+    with pytest.raises(TextError, match="a.txt: no sentence in it"):
         estimate_ngram([text], folder, 2, out)
     text.write_bytes(b"ab\na\xff\n")
     with pytest.raises(TextError, match="a.txt:2: not UTF-8: byte 1"):
