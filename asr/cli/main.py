@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from asr.cli.calibrate import calibrate
 from asr.cli.classify import classify
 from asr.cli.doctor import doctor
 from asr.cli.errors import exit_status, in_words, is_for_users
@@ -42,7 +43,7 @@ def _asr() -> None:
     """
 
 
-for _command in (prepare, shard, lm, train, transcribe, classify, evaluate, inspect, report, doctor):
+for _command in (prepare, shard, lm, train, transcribe, classify, evaluate, calibrate, inspect, report, doctor):
     app.command()(_command)
 
 

@@ -257,6 +257,9 @@ class SearchSection(Section):
         "greedy: the speller's best token each time; ctc: the best path of CTC. Both use none of the weights below",
     )
     beam_size: Annotated[int, Field(ge=1, le=1000)] = Field(10, description="hypotheses kept per utterance")
+    n_best: Annotated[int, Field(ge=1, le=1000)] = Field(
+        1, description="hypotheses returned per utterance, at most beam_size; from 2 on, JSON lists them"
+    )
     ctc_weight: Share = Field(0.3, description="weight of the CTC prefix score; the attention score has the rest")
     length_bonus: Annotated[float, Field(ge=-100, le=100)] = Field(0.0, description="score added per token")
     coverage_bonus: Annotated[float, Field(ge=0, le=100)] = Field(
@@ -285,6 +288,9 @@ class SearchSection(Section):
 
     @model_validator(mode="after")
     def _nothing_is_ignored(self) -> Self:
+        most = 1 if self.method in ("greedy", "ctc") else self.beam_size
+        if self.n_best > most:
+            raise ValueError(f"n_best = {self.n_best}: expected at most {most}, with method = {self.method}")
         if self.phrases is not None and self.method in ("greedy", "ctc"):
             raise ValueError(f"phrases = {self.phrases}: expected null, since method = {self.method} asks no phrases")
         return self

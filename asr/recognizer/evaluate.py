@@ -1,25 +1,39 @@
 """How many words does a model get wrong on a test set?"""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-from torch import Tensor
-
-from asr.corpora.manifest import read_manifest
+from asr.corpora.manifest import Utterance, read_manifest
 from asr.ranks.group import Ranks
-from asr.recognizer.decode import Stretch, decode
+from asr.recognizer.calibrate import recognized, words_right
+from asr.recognizer.decode import decode
 from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.transcript import Flag
+from asr.scoring.calibration import Reliability, reliability
 from asr.scoring.corpus import CorpusScore, score
 from asr.scoring.report import wer_line, write_report
 from asr.scoring.translation import TranslationScore, score_translations
 from asr.text.normalize import normalize
 
 N_RESAMPLES = 1000  # of the bootstrap
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """How well the confidences of words tell which are right, and whether they were fitted to a development set."""
+
+    calibrated: bool
+    reliability: Reliability
+
+    @property
+    def line(self) -> str:
+        """What to print."""
+        fitted = "calibrated" if self.calibrated else "not calibrated, see `asr calibrate`"
+        return f"confidence of words: expected calibration error {_percent(self.reliability.ece)}, {fitted}"
 
 
 @dataclass(frozen=True)
@@ -31,6 +45,7 @@ class Evaluation:
         audio_s: Seconds of audio decoded.
         wall_s: Seconds it took.
         flags: Transcripts that each flag would have readers distrust.
+        confidence: How well confidences fit; None where there are none, or the task is to translate.
         translation: BLEU and chrF, where the task is to translate.
     """
 
@@ -38,6 +53,7 @@ class Evaluation:
     audio_s: float
     wall_s: float
     flags: dict[Flag, int]
+    confidence: Confidence | None = None
     translation: TranslationScore | None = None
 
     @property
@@ -53,6 +69,8 @@ class Evaluation:
             f"{len(self.score.utterances)} utterances",
             f"{self.audio_s:.0f} s of audio in {self.wall_s:.1f} s: {self.audio_s / self.wall_s:.1f} × real time",
         ]
+        if self.confidence:
+            lines.append(self.confidence.line)
         if any(self.flags.values()):
             counted = ", ".join(f"{flag} {n}" for flag, n in self.flags.items() if n)
             lines.append(f"transcripts to distrust: {counted}")
@@ -85,7 +103,7 @@ def evaluate(
     utterances = read_manifest(manifest, recognizer.recipe.task.target)
     start = time.perf_counter()
     seconds = batch_s or recognizer.recipe.search.batch_s
-    rows = decode(recognizer.model, utterances, partial(_recognize, recognizer), seconds, ranks, progress)
+    rows = decode(recognizer.model, utterances, partial(recognized, recognizer), seconds, ranks, progress)
     wall_s = time.perf_counter() - start
     texts = [normalize(row["text"]) for row in rows]
     scored = score(
@@ -98,6 +116,7 @@ def evaluate(
         sum(u.duration_s for u in utterances),
         wall_s,
         {flag: sum(flag in row["flags"] for row in rows) for flag in get_args(Flag)},
+        _confidence(utterances, rows) if recognizer.recipe.task.kind == "transcribe" else None,
         score_translations([u.text for u in utterances], texts, n_resamples=N_RESAMPLES)
         if recognizer.recipe.task.kind == "translate"
         else None,
@@ -105,16 +124,20 @@ def evaluate(
     if out is not None and ranks.is_first:
         about = {"manifest": str(manifest), "search": asdict(recognizer.settings), "wall_s": wall_s}
         about |= {"audio_s": found.audio_s, "flags": found.flags}
+        if found.confidence:
+            about["confidence"] = asdict(found.confidence)
         if found.translation:
             about["translation"] = asdict(found.translation)
         write_report(out, scored, about)
     return found
 
 
-def _recognize(
-    recognizer: Recognizer, stretches: list[Stretch], states: Tensor, state_lens: Tensor
-) -> list[dict[str, Any]]:
-    return [asdict(segment) for segment in recognizer.recognize(stretches, states, state_lens)]
+def _confidence(utterances: Sequence[Utterance], rows: Sequence[dict[str, Any]]) -> Confidence | None:
+    words = [word for row in rows for word in row["words"]]
+    if not words or any(word["confidence"] is None for word in words):
+        return None
+    found = reliability([word["confidence"] for word in words], words_right(utterances, rows))
+    return Confidence(all(row["calibrated"] for row in rows), found)
 
 
 def _percent(rate: float) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import accumulate, chain
 from typing import Any, Literal
 
-from asr.recognizer.transcript import Segment, Transcript, Word, clean
+from asr.recognizer.transcript import Alternative, Segment, Transcript, Word, clean
 from asr.scoring.trn import format_trn, trn_id
 
 Format = Literal["txt", "json", "jsonl", "srt", "vtt", "tsv", "ctm", "trn"]
@@ -53,6 +53,7 @@ def _record(transcript: Transcript) -> dict[str, Any]:
                 "avg_logprob": round(segment.mean_score, 6),
                 "words": [_word(word) for word in segment.words],
                 "flags": list(segment.flags),
+                "n_best": [_alternative(each) for each in segment.n_best],
             }
             for i, segment in enumerate(transcript.segments)
         ],
@@ -62,13 +63,20 @@ def _record(transcript: Transcript) -> dict[str, Any]:
         "score": round(transcript.score, 6),
         "finish": transcript.finish,
         "flags": list(transcript.flags),
+        "calibrated": transcript.calibrated,
     }
+
+
+def _alternative(each: Alternative) -> dict[str, Any]:
+    scores = {name: round(score, 6) for name, score in each.scores.items()}
+    return {"text": clean(each.text), "score": round(each.score, 6), "scores": scores}
 
 
 def _word(word: Word) -> dict[str, Any]:
     """Times are null where the model has none."""
     start, end = (None if each is None else round(each, 3) for each in (word.start_s, word.end_s))
-    return {"word": clean(word.text), "start": start, "end": end}
+    probability = None if word.confidence is None else round(word.confidence, 4)
+    return {"word": clean(word.text), "start": start, "end": end, "probability": probability}
 
 
 def _srt(transcript: Transcript) -> str:
@@ -98,7 +106,7 @@ def _tsv(transcript: Transcript) -> str:
 
 
 def _ctm(transcript: Transcript) -> str:
-    """``recording channel start duration word``, after a comment that says where the times are from.
+    """``recording channel start duration word confidence``, after a comment that says where the times are from.
 
     Where the model gives no times of words, each gets a share of its segment by its number of characters.
     """
@@ -107,24 +115,25 @@ def _ctm(transcript: Transcript) -> str:
     measured &= all(segment.words for segment in segments)
     words = chain.from_iterable(map(_measured if measured else _interpolated, segments))
     origin = "are from forced alignment" if measured else "are interpolated within each segment, not measured"
-    lines = [f"{id} 1 {start_s:.3f} {end_s - start_s:.3f} {word}\n" for word, start_s, end_s in words]
+    lines = [f"{id} 1 {start_s:.3f} {end_s - start_s:.3f} {word}{sure}\n" for word, start_s, end_s, sure in words]
     return "".join([f";; {id}: word times {origin}\n", *lines])
 
 
-def _measured(segment: Segment) -> Iterator[tuple[str, float, float]]:
-    """Words with start and end, in seconds."""
+def _measured(segment: Segment) -> Iterator[tuple[str, float, float, str]]:
+    """Words with start and end, in seconds, and what follows them."""
     for word in segment.words:
         assert word.start_s is not None
         assert word.end_s is not None
-        yield from ((text, word.start_s, word.end_s) for text in clean(word.text).split())
+        sure = "" if word.confidence is None else f" {word.confidence:.4f}"
+        yield from ((text, word.start_s, word.end_s, sure) for text in clean(word.text).split())
 
 
-def _interpolated(segment: Segment) -> Iterator[tuple[str, float, float]]:
+def _interpolated(segment: Segment) -> Iterator[tuple[str, float, float, str]]:
     words = clean(segment.text).split()
     ends = list(accumulate(map(len, words), initial=0))
     scale_s = (segment.end_s - segment.start_s) / ends[-1]
     for word, start, end in zip(words, ends, ends[1:], strict=False):
-        yield word, segment.start_s + start * scale_s, segment.start_s + end * scale_s
+        yield word, segment.start_s + start * scale_s, segment.start_s + end * scale_s, ""
 
 
 def _trn(transcript: Transcript) -> str:

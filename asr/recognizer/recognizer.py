@@ -11,12 +11,13 @@ from asr.audio.read import read_audio
 from asr.build import build_phrases, build_search_settings, pick_device
 from asr.models.asr_model import AsrModel
 from asr.recipe.schema import Recipe
+from asr.recognizer.confidence import Calibration, with_confidence
 from asr.recognizer.decode import Stretch, hear
 from asr.recognizer.flags import flags_of
 from asr.recognizer.language_models import load_language_models
 from asr.recognizer.model_folder import load_model
 from asr.recognizer.task_error import wrong_task
-from asr.recognizer.transcript import Segment, Transcript
+from asr.recognizer.transcript import Alternative, Segment, Transcript
 from asr.recognizer.words import words_of
 from asr.search.ctc_align import Alignment, BestPath, best_paths, ctc_align
 from asr.search.hypothesis import Hypothesis
@@ -33,16 +34,23 @@ class Recognizer:
         tokenizer: Of that model.
         recipe: It was trained with; its `search` section says how to search.
         others: Scorers that join the search besides the recipe's phrases, such as language models.
+        calibration: What turns evidence into confidences; None without.
     """
 
     def __init__(
-        self, model: AsrModel, tokenizer: Tokenizer, recipe: Recipe, others: Sequence[OtherScorer] = ()
+        self,
+        model: AsrModel,
+        tokenizer: Tokenizer,
+        recipe: Recipe,
+        others: Sequence[OtherScorer] = (),
+        calibration: Calibration | None = None,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.recipe = recipe
         self.settings = build_search_settings(recipe)
         self.others = [*others, *build_phrases(recipe, tokenizer)]
+        self.calibration = calibration
 
     @classmethod
     def load(cls, folder: str | Path, *, device: str = "auto", search: Sequence[str] = ()) -> "Recognizer":
@@ -66,7 +74,7 @@ class Recognizer:
         if not isinstance(model, AsrModel) or not isinstance(tokenizer, Tokenizer):
             raise wrong_task(folder, recipe.task.kind)
         others = load_language_models(recipe, Path(folder), tokenizer, place)
-        return cls(model.to(place), tokenizer, recipe, others)
+        return cls(model.to(place), tokenizer, recipe, others, Calibration.load(Path(folder)))
 
     def transcribe(self, audio: str | Path | np.ndarray) -> Transcript:
         """Transcribes one recording.
@@ -91,7 +99,10 @@ class Recognizer:
 
     def search(self, states: Tensor, state_lens: Tensor) -> list[Hypothesis]:
         """Step 4: the best hypothesis of each utterance."""
-        return [n_best[0] for n_best in search(self.model, states, state_lens, self.settings, self.others)]
+        return [n_best[0] for n_best in self._search(states, state_lens)]
+
+    def _search(self, states: Tensor, state_lens: Tensor) -> list[list[Hypothesis]]:
+        return search(self.model, states, state_lens, self.settings, self.others)
 
     @torch.inference_mode()
     def recognize(self, stretches: Sequence[Stretch], states: Tensor, state_lens: Tensor) -> list[Segment]:
@@ -102,30 +113,35 @@ class Recognizer:
             states: (B, S, D) from `listen`.
             state_lens: (B,) int64.
         """
-        hypotheses = self.search(states, state_lens)
-        alignments: list[Alignment | None] = [None] * len(hypotheses)
-        heard: list[BestPath | None] = [None] * len(hypotheses)
+        n_bests = self._search(states, state_lens)
+        alignments: list[Alignment | None] = [None] * len(n_bests)
+        heard: list[BestPath | None] = [None] * len(n_bests)
         if self.model.ctc_head is not None and self.recipe.task.kind == "transcribe":  # a translation has another order
             log_probs = self.model.ctc_log_probs(states)
-            alignments = ctc_align(log_probs, state_lens, [each.tokens for each in hypotheses])
+            alignments = ctc_align(log_probs, state_lens, [n_best[0].tokens for n_best in n_bests])
             heard = [*best_paths(log_probs, state_lens)]
-        return list(map(self._segment, stretches, hypotheses, alignments, heard))
+        return list(map(self._segment, stretches, n_bests, alignments, heard))
 
     def _segment(
-        self, stretch: Stretch, hypothesis: Hypothesis, alignment: Alignment | None, heard: BestPath | None
+        self, stretch: Stretch, n_best: list[Hypothesis], alignment: Alignment | None, heard: BestPath | None
     ) -> Segment:
-        tokens, reduction = hypothesis.tokens, self.model.listener.time_reduction
+        best, reduction = n_best[0], self.model.listener.time_reduction
 
         def second_of(n_states: int) -> float:
             return min(stretch.start_s + self.model.front_end.span_s(n_states * reduction)[1], stretch.end_s)
 
+        words = words_of(self.tokenizer, best.tokens, alignment, second_of)
+        words = with_confidence(words, self.tokenizer, best, alignment, heard is not None, self.calibration)
+        others = [Alternative(self.tokenizer.decode(each.tokens), each.score, each.scores) for each in n_best]
         return Segment(
             stretch.start_s,
             stretch.end_s,
-            self.tokenizer.decode(tokens),
-            hypothesis.score,
-            len(tokens),
-            hypothesis.finish,
-            words_of(self.tokenizer, tokens, alignment, second_of),
-            flags_of(hypothesis, alignment, heard, stretch.level_range_db),
+            self.tokenizer.decode(best.tokens),
+            best.score,
+            len(best.tokens),
+            best.finish,
+            words,
+            flags_of(best, alignment, heard, stretch.level_range_db),
+            self.calibration is not None and all(self.calibration.covers(word.evidence) for word in words),
+            tuple(others) if self.settings.n_best > 1 else (),
         )

@@ -8,6 +8,7 @@ from asr.models.classify_model import ClassifyModel
 from asr.models.language_models.language_model import LanguageModel
 from asr.ranks.group import Ranks
 from asr.recognizer.classifier import Classifier
+from asr.recognizer.confidence import Calibration
 from asr.recognizer.evaluate import Evaluation, evaluate
 from asr.recognizer.evaluate_labels import LabelEvaluation, evaluate_labels
 from asr.recognizer.language_models import load_language_models
@@ -28,7 +29,7 @@ def load_trained(folder: Path, *, device: str = "auto", search: Sequence[str] = 
         if isinstance(model, LanguageModel):
             return TextModel(model.to(place), vocabulary, recipe)
         others = load_language_models(recipe, folder, vocabulary, place)
-        return Recognizer(model.to(place), vocabulary, recipe, others)
+        return Recognizer(model.to(place), vocabulary, recipe, others, Calibration.load(folder))
     assert isinstance(vocabulary, Labels)
     return Classifier(model.to(place), vocabulary, recipe)
 

@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -28,11 +29,30 @@ class Word:
         start_s: Where it starts, in seconds from the start of the recording; None where the model cannot tell: it has
             no CTC head, or translates.
         end_s: Where it ends.
+        confidence: Probability that it is right, calibrated if its segment says so; None where nothing speaks for it.
+        evidence: What the confidence was made of, see `asr.recognizer.confidence`.
     """
 
     text: str
     start_s: float | None = None
     end_s: float | None = None
+    confidence: float | None = None
+    evidence: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another text that search thought of.
+
+    Attributes:
+        text: What it says.
+        score: Joint score of the search.
+        scores: Unweighted sums of each scorer, by name.
+    """
+
+    text: str
+    score: float
+    scores: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +68,8 @@ class Segment:
         finish: "eos" when the model ended the text itself, "max_length" when the length bound did: then distrust it.
         words: The words of the text.
         flags: Why to distrust it; empty for most.
+        calibrated: Whether the words' confidences were fitted to a development set.
+        n_best: All texts that the search returned, best first, this one among them; empty where it was asked for one.
     """
 
     start_s: float
@@ -58,6 +80,8 @@ class Segment:
     finish: Literal["eos", "max_length"] = "eos"
     words: tuple[Word, ...] = ()
     flags: tuple[Flag, ...] = ()
+    calibrated: bool = False
+    n_best: tuple[Alternative, ...] = ()
 
     @property
     def mean_score(self) -> float:
@@ -92,6 +116,11 @@ class Transcript:
     def score(self) -> float:
         """The sum of the segments' scores."""
         return sum(segment.score for segment in self.segments)
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether all confidences are calibrated."""
+        return all(segment.calibrated for segment in self.segments)
 
     @property
     def flags(self) -> tuple[Flag, ...]:
