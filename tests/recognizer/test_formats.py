@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from asr.recognizer.formats import JOINABLE, Format, render
 from asr.recognizer.outputs import output_path, write_output
-from asr.recognizer.transcript import Segment, Transcript, Word, clean
+from asr.recognizer.transcript import Alternative, Segment, Transcript, Word, clean
 
 odd = st.text(st.sampled_from("ab é\t\n\r\x00\x1b[3m<>&-:;(){}\"'\u200d\u2028\u202e\ud800😀"), max_size=20) | st.text(
     max_size=9
@@ -167,6 +167,7 @@ def test_a_plain_transcript_in_every_format():
                 "avg_logprob": -0.4,
                 "words": [],
                 "flags": ["max_length", "loop"],
+                "n_best": [],
             }
         ],
         "id": "spk-1",
@@ -175,20 +176,21 @@ def test_a_plain_transcript_in_every_format():
         "score": -1.6,
         "finish": "max_length",
         "flags": ["max_length", "loop"],
+        "calibrated": False,
     }
 
 
 def test_words_carry_their_times():
-    words = (Word("hello", 1.23456, 1.5), Word("w\x1b[1morld", 2.0, 2.75))
+    words = (Word("hello", 1.23456, 1.5, 0.98765), Word("w\x1b[1morld", 2.0, 2.75))
     segment = Segment(1.0, 3.0, "hello w\x1b[1morld", -1.6, 3, words=words)
     transcript = Transcript("spk 1", None, 3.0, "en", (segment,))
     assert json.loads(render(transcript, "json"))["segments"][0]["words"] == [
-        {"word": "hello", "start": 1.235, "end": 1.5},
-        {"word": "w orld", "start": 2.0, "end": 2.75},
+        {"word": "hello", "start": 1.235, "end": 1.5, "probability": 0.9877},
+        {"word": "w orld", "start": 2.0, "end": 2.75, "probability": None},
     ]
     comment, *rows = render(transcript, "ctm").splitlines()
     assert "forced alignment" in comment
-    assert rows == ["spk%201 1 1.235 0.265 hello", "spk%201 1 2.000 0.750 w", "spk%201 1 2.000 0.750 orld"]
+    assert rows == ["spk%201 1 1.235 0.265 hello 0.9877", "spk%201 1 2.000 0.750 w", "spk%201 1 2.000 0.750 orld"]
     untimed = replace(segment, words=(Word("hello"), Word("world")))
     comment, *rows = render(replace(transcript, segments=(segment, untimed)), "ctm").splitlines()
     assert "interpolated" in comment
@@ -197,7 +199,19 @@ def test_words_carry_their_times():
         "word": "hello",
         "start": None,
         "end": None,
+        "probability": None,
     }
+
+
+def test_other_texts_are_listed():
+    others = (Alternative("a\x07 b", -1.23456789, {"attention": -1.0, "ctc": -2.5}), Alternative("a c", -3.0, {}))
+    segment = Segment(1.0, 3.0, "a b", -1.6, 3, n_best=others, calibrated=True)
+    record = json.loads(render(Transcript("x", None, 3.0, "en", (segment,)), "json"))
+    assert record["segments"][0]["n_best"] == [
+        {"text": "a b", "score": -1.234568, "scores": {"attention": -1.0, "ctc": -2.5}},
+        {"text": "a c", "score": -3.0, "scores": {}},
+    ]
+    assert record["calibrated"] is True
 
 
 def test_silence_is_empty_in_every_format():

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,15 +22,17 @@ from asr.corpora.manifest import read_manifest, read_utterance, write_manifest
 from asr.corpora.prepare import prepare
 from asr.corpora.shards import write_shards
 from asr.recipe.load import RecipeError, load_recipe
+from asr.recognizer.calibrate import calibrate
 from asr.recognizer.decode import Stretch
 from asr.recognizer.evaluate import evaluate
 from asr.recognizer.inspect import inspect
 from asr.recognizer.pictures.maps import View
 from asr.recognizer.sight import SightError, look
 from asr.recognizer.train import train_recipe
+from asr.recognizer.trained import load_trained
 from asr.training import objectives as objectives_room
 from asr.training import trainer as trainer_room
-from asr.training.checkpoint import CheckpointError
+from asr.training.checkpoint import CheckpointError, verify_directory
 from asr.training.learner import Learner
 from asr.training.tensors import load_tensors
 from asr.training.trainer import Trainer, TrainingError
@@ -276,6 +279,42 @@ def assert_same(one: object, other: object) -> None:
             assert_same(*pair)
     else:
         assert one == other
+
+
+def test_confidences_are_calibrated_on_request(trained: Path, manifest: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(trained, tmp_path / "best")
+    before = evaluate(asr.Recognizer.load(folder), manifest)
+    assert "not calibrated, see `asr calibrate`" in before.report
+    fitted = calibrate(asr.Recognizer.load(folder), folder, manifest)
+    assert (fitted.calibration.n_words, fitted.calibration.n_wrong) == (12, 0)
+    assert fitted.report.startswith("12 words, 0 of them wrong: expected calibration error ")
+    verify_directory(folder)
+    assert {path.name for path in folder.iterdir()} == {path.name for path in trained.iterdir()} | {"calibration.json"}
+    after = evaluate(load_trained(folder), manifest, tmp_path / "out")
+    assert after.confidence.calibrated
+    assert after.confidence.reliability.ece == pytest.approx(fitted.ece_after)
+    about = json.loads((tmp_path / "out" / "results.json").read_text())["about"]
+    assert about["confidence"]["reliability"]["bins"][-1]["n_words"] <= 12
+    words = asr.Recognizer.load(folder).transcribe(manifest.parent / "u2.wav").segments[0].words
+    assert all(0.5 < word.confidence < 1.0 for word in words)
+    other = asr.Recognizer.load(folder, search=["method=ctc"]).transcribe(manifest.parent / "u2.wav")
+    assert not other.calibrated, "another witness: the calibration says nothing of it"
+    assert all(0.0 < word.confidence <= 1.0 for word in other.segments[0].words)
+    calibrate(asr.Recognizer.load(folder), folder, manifest)  # again, for another set, say
+    verify_directory(folder)
+
+
+def test_other_texts_come_in_order(trained: Path, manifest: Path) -> None:
+    audio = manifest.parent / "u2.wav"
+    assert asr.Recognizer.load(trained).transcribe(audio).segments[0].n_best == ()
+    segment = asr.Recognizer.load(trained, search=["n_best=3"]).transcribe(audio).segments[0]
+    assert len(segment.n_best) == 3
+    assert segment.n_best[0].text == segment.text
+    assert segment.n_best[0].score == segment.score
+    scores = [each.score for each in segment.n_best]
+    assert scores == sorted(scores, reverse=True)
+    with pytest.raises(RecipeError, match="n_best"):
+        asr.Recognizer.load(trained, search=["n_best=5"])  # of a beam of four
 
 
 def test_suspect_transcripts_are_flagged(trained: Path, manifest: Path) -> None:
