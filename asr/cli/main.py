@@ -13,6 +13,7 @@ from asr.cli.inspect import inspect
 from asr.cli.lm import lm
 from asr.cli.prepare import prepare
 from asr.cli.report import report
+from asr.cli.score import score
 from asr.cli.shard import shard
 from asr.cli.signals import take_signals_aside
 from asr.cli.train import train
@@ -43,7 +44,7 @@ def _asr() -> None:
     """
 
 
-for _command in (prepare, shard, lm, train, transcribe, classify, evaluate, calibrate, inspect, report, doctor):
+for _command in (prepare, shard, lm, train, transcribe, classify, evaluate, calibrate, score, inspect, report, doctor):
     app.command()(_command)
 
 

@@ -15,7 +15,7 @@ from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.transcript import Flag
 from asr.scoring.calibration import Reliability, reliability
 from asr.scoring.corpus import CorpusScore, score
-from asr.scoring.report import wer_line, write_report
+from asr.scoring.report import score_lines, write_report
 from asr.scoring.translation import TranslationScore, score_translations
 from asr.text.normalize import normalize
 
@@ -58,15 +58,10 @@ class Evaluation:
 
     @property
     def report(self) -> str:
-        """The lines to print: BLEU of translations, Kaldi's %WER, the same for characters, intervals, speed."""
-        wer, cer = self.score.wer_interval, self.score.cer_interval
+        """The lines to print: BLEU of translations, those of the error rates, speed."""
         lines = [
             *(self.translation.lines if self.translation else ()),
-            f"{wer_line(self.score.words)}",
-            f"{wer_line(self.score.characters, 'CER')}",
-            f"WER {_percent(self.score.wer)}, 95 % interval {_percent(wer[0])}–{_percent(wer[1])}; "
-            f"CER {_percent(self.score.cer)}, {_percent(cer[0])}–{_percent(cer[1])}; "
-            f"{len(self.score.utterances)} utterances",
+            *score_lines(self.score),
             f"{self.audio_s:.0f} s of audio in {self.wall_s:.1f} s: {self.audio_s / self.wall_s:.1f} × real time",
         ]
         if self.confidence:
@@ -138,7 +133,3 @@ def _confidence(utterances: Sequence[Utterance], rows: Sequence[dict[str, Any]])
         return None
     found = reliability([word["confidence"] for word in words], words_right(utterances, rows))
     return Confidence(all(row["calibrated"] for row in rows), found)
-
-
-def _percent(rate: float) -> str:
-    return f"{100 * rate:.2f} %"

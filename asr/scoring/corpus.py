@@ -36,6 +36,7 @@ class CorpusScore:
         characters: Character errors summed over the corpus.
         wer_interval: Lower and upper end of the 95 % bootstrap interval of the word error rate.
         cer_interval: The same for the character error rate.
+        ser_interval: The same for the sentence error rate.
     """
 
     utterances: tuple[UtteranceScore, ...]
@@ -43,6 +44,7 @@ class CorpusScore:
     characters: ErrorCounts
     wer_interval: tuple[float, float]
     cer_interval: tuple[float, float]
+    ser_interval: tuple[float, float]
 
     @property
     def wer(self) -> float:
@@ -93,8 +95,12 @@ def score(
     Raises:
         ScoringError: Ids are missing or extra (all counted, the first of them listed), or there are no utterances.
     """
-    _check_ids(references.keys() - hypotheses.keys(), "without a hypothesis")
-    _check_ids(hypotheses.keys() - references.keys(), "without a reference")
+    _check_ids(
+        {
+            "without a hypothesis": references.keys() - hypotheses.keys(),
+            "without a reference": hypotheses.keys() - references.keys(),
+        }
+    )
     if not references:
         raise ScoringError("nothing to score: there are no utterances")
     utterances = tuple(
@@ -110,12 +116,14 @@ def score(
     )
     words = [utterance.words for utterance in utterances]
     characters = [utterance.characters for utterance in utterances]
+    sentences = [ErrorCounts(1) if each.n_errors else ErrorCounts(hits=1) for each in words]
     return CorpusScore(
         utterances,
         reduce(add, words),
         reduce(add, characters),
         bootstrap_interval(words, n_resamples=n_resamples, seed=seed),
         bootstrap_interval(characters, n_resamples=n_resamples, seed=seed),
+        bootstrap_interval(sentences, n_resamples=n_resamples, seed=seed),
     )
 
 
@@ -162,11 +170,16 @@ def by_id(pairs: Iterable[tuple[str, str]], source: str) -> dict[str, str]:
         if id in texts:
             twice.add(id)
         texts[id] = text
-    _check_ids(twice, f"more than once in {source}")
+    _check_ids({f"more than once in {source}": twice})
     return texts
 
 
-def _check_ids(ids: set[str], fault: str) -> None:
-    if ids:
-        listed = ", ".join(sorted(ids)[:_N_LISTED]) + (", …" if len(ids) > _N_LISTED else "")
-        raise ScoringError(f"{len(ids)} utterance id(s) {fault}: {listed}")
+def _check_ids(faulty: Mapping[str, set[str]]) -> None:
+    """Raises a ScoringError of all faults, each with its count and the first ids that have it."""
+    faults = []
+    for fault, ids in faulty.items():
+        if ids:
+            listed = ", ".join(sorted(ids)[:_N_LISTED]) + (", …" if len(ids) > _N_LISTED else "")
+            faults.append(f"{len(ids)} utterance id(s) {fault}: {listed}")
+    if faults:
+        raise ScoringError("\n".join(faults))

@@ -2,13 +2,14 @@
 
 import json
 import math
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from asr.corpora.manifest import whole_file
 from asr.scoring.corpus import CorpusScore, UtteranceScore
-from asr.scoring.errors import AlignedPair, ErrorCounts, align_words
+from asr.scoring.errors import AlignedPair, ErrorCounts, ScoringError, align_words
+from asr.scoring.printable import printable
 from asr.scoring.sclite import sclite_errors
 from asr.scoring.trn import format_trn
 
@@ -24,6 +25,30 @@ def wer_line(counts: ErrorCounts, name: str = "WER") -> str:
     )
 
 
+def score_lines(score: CorpusScore) -> list[str]:
+    """The lines to print: Kaldi's %WER, the same for characters, sclite's counts, and how sure the rates are."""
+    rates = [
+        f"{name} {_per_cent(rate)}, 95 % interval {_per_cent(low)}–{_per_cent(high)}"
+        for name, rate, (low, high) in (
+            ("WER", score.wer, score.wer_interval),
+            ("CER", score.cer, score.cer_interval),
+            ("SER", score.ser, score.ser_interval),
+        )
+    ]
+    return [
+        wer_line(score.words),
+        wer_line(score.characters, "CER"),
+        _ser_line(score),
+        f"{wer_line(sclite_total(score))} by NIST sclite's alignment",
+        f"{'; '.join(rates)}; {len(score.utterances)} utterances",
+    ]
+
+
+def sclite_total(score: CorpusScore) -> ErrorCounts:
+    """Word errors summed over the corpus as NIST sclite counts them."""
+    return sum((sclite_errors(each.reference, each.hypothesis) for each in score.utterances), ErrorCounts())
+
+
 def write_report(out: Path, score: CorpusScore, about: Mapping[str, Any] | None = None) -> None:
     """Writes results.json, wer.txt, ref.trn and hyp.trn, each replaced whole.
 
@@ -33,9 +58,9 @@ def write_report(out: Path, score: CorpusScore, about: Mapping[str, Any] | None 
         about: What produced the hypotheses (command, model, search settings, seconds), put into results.json as it is.
 
     Raises:
+        ScoringError: The folder holds a file of one of these names that no earlier report made.
         OSError: A file cannot be written.
     """
-    out.mkdir(parents=True, exist_ok=True)
     results = json.dumps(summary(score) | {"about": dict(about or {})}, indent=2, ensure_ascii=False, allow_nan=False)
     contents = {
         "ref.trn": format_trn({each.id: each.reference for each in score.utterances}),
@@ -43,26 +68,45 @@ def write_report(out: Path, score: CorpusScore, about: Mapping[str, Any] | None 
         "wer.txt": "".join(f"{line}\n" for line in wer_lines(score)),
         "results.json": results + "\n",
     }
+    _check_folder(out, contents)
+    out.mkdir(parents=True, exist_ok=True)
     for name, text in contents.items():
-        tmp = out / f".{name}.tmp"
-        tmp.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(tmp, out / name)  # noqa: PTH105 (atomic, also where the target exists)
+        with whole_file(out / name) as file:
+            # Half of a surrogate pair, which a name or JSON may hold, is no text.
+            file.write(text.encode("utf-8", "replace"))
+
+
+def is_report(results: object) -> bool:
+    """Whether the content of a results.json is a report of ours."""
+    return isinstance(results, dict) and {"wer", "cer", "utterances"} <= results.keys()
+
+
+def _check_folder(out: Path, names: Iterable[str]) -> None:
+    there = [name for name in names if (out / name).exists()]
+    if not there:
+        return
+    try:
+        made_here = is_report(json.loads((out / "results.json").read_bytes()))
+    except (OSError, ValueError):
+        made_here = False
+    if not made_here:
+        raise ScoringError(f"{out}: holds {', '.join(there)}, not of an earlier report of asr; choose another folder")
 
 
 def summary(score: CorpusScore) -> dict[str, Any]:
     """The score as JSON values; rates in percent, null where infinite (no reference words, but insertions)."""
-    sclite = sum((sclite_errors(each.reference, each.hypothesis) for each in score.utterances), ErrorCounts())
     return {
         "wer": _percent(score.wer),
         "wer_interval_95": [_percent(end) for end in score.wer_interval],
         "cer": _percent(score.cer),
         "cer_interval_95": [_percent(end) for end in score.cer_interval],
         "ser": _percent(score.ser),
+        "ser_interval_95": [_percent(end) for end in score.ser_interval],
         "n_utterances": len(score.utterances),
         "n_wrong": score.n_wrong,
         "words": _plain(score.words),
         "characters": _plain(score.characters),
-        "words_by_sclite_weights": _plain(sclite),
+        "words_by_sclite_weights": _plain(sclite_total(score)),
         "speakers": {speaker: _plain(counts) for speaker, counts in score.by_speaker().items()},
         "utterances": [
             {"id": each.id, "reference": each.reference, "hypothesis": each.hypothesis, "words": _plain(each.words)}
@@ -75,7 +119,7 @@ def wer_lines(score: CorpusScore) -> Iterator[str]:
     """The lines of wer.txt: totals first, then every utterance as three lines (reference, operation, hypothesis)."""
     low, high = (100 * end for end in score.wer_interval)
     yield wer_line(score.words)
-    yield f"%SER {100 * score.ser:.2f} [ {score.n_wrong} / {len(score.utterances)} ]"
+    yield _ser_line(score)
     yield f"Scored {len(score.utterances)} sentences, 0 not present in hyp."
     yield wer_line(score.characters, "CER")
     yield f"95 % interval of the WER (bootstrap over utterances): {low:.2f} to {high:.2f}"
@@ -87,21 +131,24 @@ def wer_lines(score: CorpusScore) -> Iterator[str]:
 
 
 def _utterance_lines(utterance: UtteranceScore) -> Iterator[str]:
-    yield f"{_printable(utterance.id)}, {wer_line(utterance.words)}"
+    yield f"{printable(utterance.id)}, {wer_line(utterance.words)}"
     columns = [_column(pair) for pair in align_words(utterance.reference, utterance.hypothesis)]
     for row in range(3):
         yield " ; ".join(column[row] for column in columns)
 
 
 def _column(pair: AlignedPair) -> list[str]:
-    cells = [_printable(pair.reference or "<eps>"), _MARKS[pair.operation], _printable(pair.hypothesis or "<eps>")]
+    cells = [printable(pair.reference or "<eps>"), _MARKS[pair.operation], printable(pair.hypothesis or "<eps>")]
     width = max(map(len, cells))
     return [cell.center(width) for cell in cells]
 
 
-def _printable(text: str) -> str:
-    """Text safe to show in a terminal: control characters (escape sequences) become U+FFFD."""
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+def _ser_line(score: CorpusScore) -> str:
+    return f"%SER {100 * score.ser:.2f} [ {score.n_wrong} / {len(score.utterances)} ]"
+
+
+def _per_cent(rate: float) -> str:
+    return f"{100 * rate:.2f} %"
 
 
 def _percent(rate: float) -> float | None:

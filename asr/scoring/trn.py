@@ -1,11 +1,11 @@
 """The trn format of NIST sclite: one utterance a line, ``the words (speaker-utterance)``."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from asr.scoring.corpus import by_id
-from asr.scoring.errors import ScoringError
+from asr.scoring.rows import refuse
 
 _LINE = re.compile(r"(.*?)\s*\(([^\s()]+)\)\s*")
 # What would break an id in the format, a terminal or UTF-8 (file names may hold lone surrogates), and a percent sign
@@ -38,13 +38,17 @@ def read_trn(path: Path) -> dict[str, str]:
         ScoringError: Every line without ``(id)`` at its end, by number; or every id that occurs twice.
         OSError: The file cannot be read.
     """
+    return by_id(parse_trn(path, path.read_text(encoding="utf-8-sig").split("\n")), str(path))
+
+
+def parse_trn(path: Path, lines: Iterable[str]) -> list[tuple[str, str]]:
+    """The (id, text) pairs of a trn file's lines; `path` is for the messages of errors, as of `read_trn`."""
     pairs, faults = [], []
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), start=1):
+    for number, line in enumerate(lines, start=1):
         found = _LINE.fullmatch(line)
         if found:
             pairs.append((found[2], " ".join(found[1].split())))
         elif line.strip() and not line.startswith(";;"):
             faults.append(f"{path}:{number}: expected 'words (id)', found {line[:60]!r}")
-    if faults:
-        raise ScoringError("\n".join(faults))
-    return by_id(pairs, str(path))
+    refuse(faults)
+    return pairs

@@ -1,0 +1,42 @@
+import json
+
+import pytest
+
+
+@pytest.fixture
+def files(tmp_path):
+    (tmp_path / "ref.trn").write_text("Hello there (s-1)\nhow are you (s-2)\n")
+    (tmp_path / "hyp.trn").write_text("how are we \x1b[31m (s-2)\nhello there (s-1)\n")
+    return tmp_path / "ref.trn", tmp_path / "hyp.trn"
+
+
+def test_the_score_is_printed_and_written(asr, files, tmp_path):
+    outcome = asr("score", *files, "--out", tmp_path / "out")
+    assert outcome.status == 0
+    assert outcome.out.startswith("%WER 60.00 [ 3 / 5, 1 ins, 0 del, 2 sub ]\n%CER ")
+    assert "normalisation: raw: words compared exactly, case included\n" in outcome.out
+    assert "\x1b" not in outcome.out
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert results["wer"] == 60.0
+    assert results["about"]["normalisation"].startswith("raw")
+    again = asr("score", tmp_path / "out" / "results.json", "--normalize", "basic")
+    assert again.out.startswith("%WER 40.00 [ 2 / 5, 1 ins, 0 del, 1 sub ]\n")
+    assert "normalisation: basic (rules 1)\n" in again.out
+
+
+def test_faults_are_lines_and_status_1(asr, files):
+    files[1].write_text("x (s-1)\ny (s-3)\n")
+    outcome = asr("score", *files)
+    assert outcome.status == 1 and outcome.out == ""
+    assert outcome.err.splitlines() == [
+        "asr: 1 utterance id(s) without a hypothesis: s-2",
+        "asr: 1 utterance id(s) without a reference: s-3",
+    ]
+
+
+def test_a_folder_that_holds_other_files_of_these_names_is_left_alone(asr, files, tmp_path):
+    (tmp_path / "wer.txt").write_text("mine")
+    outcome = asr("score", *files, "--out", tmp_path)
+    assert outcome.status == 1 and "not of an earlier report" in outcome.err
+    assert (tmp_path / "wer.txt").read_text() == "mine"
+    assert files[0].read_text().startswith("Hello")
