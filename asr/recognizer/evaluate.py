@@ -15,7 +15,7 @@ from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.transcript import Flag
 from asr.scoring.calibration import Reliability, reliability
 from asr.scoring.corpus import CorpusScore, score
-from asr.scoring.report import score_lines, write_report
+from asr.scoring.report import per_cent, score_lines, write_report
 from asr.scoring.translation import TranslationScore, score_translations
 from asr.text.normalize import normalize
 
@@ -33,7 +33,7 @@ class Confidence:
     def line(self) -> str:
         """What to print."""
         fitted = "calibrated" if self.calibrated else "not calibrated, see `asr calibrate`"
-        return f"confidence of words: expected calibration error {_percent(self.reliability.ece)}, {fitted}"
+        return f"confidence of words: expected calibration error {per_cent(self.reliability.ece)}, {fitted}"
 
 
 @dataclass(frozen=True)

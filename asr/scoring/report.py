@@ -28,7 +28,7 @@ def wer_line(counts: ErrorCounts, name: str = "WER") -> str:
 def score_lines(score: CorpusScore) -> list[str]:
     """The lines to print: Kaldi's %WER, the same for characters, sclite's counts, and how sure the rates are."""
     rates = [
-        f"{name} {_per_cent(rate)}, 95 % interval {_per_cent(low)}–{_per_cent(high)}"
+        f"{name} {per_cent(rate)}, 95 % interval {per_cent(low)}–{per_cent(high)}"
         for name, rate, (low, high) in (
             ("WER", score.wer, score.wer_interval),
             ("CER", score.cer, score.cer_interval),
@@ -147,7 +147,8 @@ def _ser_line(score: CorpusScore) -> str:
     return f"%SER {100 * score.ser:.2f} [ {score.n_wrong} / {len(score.utterances)} ]"
 
 
-def _per_cent(rate: float) -> str:
+def per_cent(rate: float) -> str:
+    """A rate for people: 0.0309 is "3.09 %"."""
     return f"{100 * rate:.2f} %"
 
 
