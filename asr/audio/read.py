@@ -113,26 +113,36 @@ def read_audio(
     return _join(name, pieces)
 
 
-def scan_audio(path: str | os.PathLike[str]) -> AudioScan:
-    """Decode a whole file to learn its true length and loudness, holding one block of it in memory.
+def scan_audio(path: str | os.PathLike[str], *, start_s: float = 0.0, duration_s: float | None = None) -> AudioScan:
+    """Decode a file, or a segment of it, to learn its true length and loudness, holding one block of it in memory.
 
     Args:
         path: an audio file.
+        start_s: where the segment starts, in seconds.
+        duration_s: length of the segment in seconds; None reads to the end.
 
     Returns:
-        What was found; `duration_s` is 0 and `peak` 0 when the file holds no samples.
+        What was found; `duration_s` is 0 and `peak` 0 when there are no samples. Of a segment, `header_duration_s` is
+        what was decoded.
 
     Raises:
-        AudioError: the file is missing, broken, longer than `MAX_DURATION_S`, or holds NaN or infinity.
+        AudioError: the file is missing, broken, longer than `MAX_DURATION_S`, or holds NaN or infinity; or it ends
+            before the segment does.
     """
     with open_audio(path) as file:
         n_read, lowest, highest = 0, np.inf, -np.inf
-        for block in _mono_blocks(file, str(path), None):
+        whole = start_s == 0 and duration_s is None
+        seek(file, str(path), round(start_s * file.samplerate))
+        wanted = None if duration_s is None else max(1, round(duration_s * file.samplerate))
+        for block in _mono_blocks(file, str(path), wanted):
             n_read += len(block)
             lowest, highest = min(lowest, float(block.min())), max(highest, float(block.max()))
         peak = (highest - lowest) / 2 if n_read else 0.0
-        header_s = _header_frames(file) / file.samplerate
-        return AudioScan(file.samplerate, file.channels, n_read / file.samplerate, header_s, peak)
+        read_s = n_read / file.samplerate
+        if not whole:
+            _check_length(str(path), start_s, duration_s, read_s)
+        header_s = _header_frames(file) / file.samplerate if whole else read_s
+        return AudioScan(file.samplerate, file.channels, read_s, header_s, peak)
 
 
 def name_of(path: str | os.PathLike[str], part: Part | None) -> str:

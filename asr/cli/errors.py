@@ -29,4 +29,9 @@ def in_words(error: BaseException) -> str:
     alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
     start = "asr: " if alone else f"asr: rank {os.environ.get('RANK')}: "
     lines = [start + line for line in message.splitlines()]
-    return "\n".join("".join(c if c.isprintable() else repr(c)[1:-1] for c in line) for line in lines)
+    return "\n".join(map(printable, lines))
+
+
+def printable(line: str) -> str:
+    """A line without characters that would steer a terminal: these are shown as escapes."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)

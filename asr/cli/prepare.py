@@ -5,37 +5,54 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from asr.cli.errors import printable
 from asr.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from asr.corpora.prepare import Preparation
+
+_N_SHOWN = 5  # faults that the terminal shows; all are in a file
 
 
 def prepare(
     corpus: Annotated[
         str,
         typer.Argument(
-            help="an4, digits, fsdd, fsdd_digits, librispeech (any tree of its layout) or ljspeech (any folder of its)."
+            help="Your own data: folder (audio and .txt), table (CSV, TSV), nemo (JSON lines), kaldi, hf "
+            "(metadata.csv, Parquet). Public corpora: an4, digits, fsdd, fsdd_digits, librispeech (any tree of its "
+            "layout) or ljspeech (any folder of its)."
         ),
     ],
     folders: Annotated[
         list[Path],
-        typer.Argument(metavar="[SOURCE] OUT", help="The corpus as published (none for digits), where manifests go."),
+        typer.Argument(metavar="[SOURCE] OUT", help="The corpus as it is (none for digits), where manifests go."),
     ],
     max_rejected: Annotated[
         float, typer.Option(min=0, max=1, help="Largest share of broken utterances that is left out without failing.")
     ] = 0.01,
-    language: Annotated[str, typer.Option(help="Code of the language, written into every row.")] = "en",
+    language: Annotated[str, typer.Option(help="Code of the language, for rows that do not say theirs.")] = "en",
+    split: Annotated[
+        str | None,
+        typer.Option(help="Where all of a corpus without splits goes, such as train; by default it is divided."),
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Prepare this split alone; repeatable.")] = None,
+    audio_root: Annotated[
+        Path | None,
+        typer.Option(help="Folder that holds all audio a list names; relative paths start there [its list's folder]."),
+    ] = None,
 ) -> None:
     """Make manifests of a corpus, one JSONL file per split, after decoding every file of it.
 
-    Broken utterances are left out and listed with their reasons in OUT/rejected.tsv.
+    Broken utterances are left out and listed in OUT/rejected.tsv, with the reason, the line and what to do. Your own
+    data keeps its splits where folders, files or a column are named train, dev and test; else it is divided by speaker.
 
     \b
     Examples:
       asr prepare digits data/digits
-      asr prepare an4 ~/corpora/an4 data/an4
-      asr prepare librispeech ~/corpora/LibriSpeech data/librispeech --max-rejected 0.05
+      asr prepare folder ~/recordings data/mine --language de
+      asr prepare table ~/recordings/list.csv data/mine
+      asr prepare kaldi egs/mine/data data/mine --audio-root /
+      asr prepare librispeech ~/corpora/LibriSpeech data/librispeech --only train-clean-100 --only dev-clean
     """
     if len(folders) > 2:
         raise typer.BadParameter(f"expected [SOURCE] OUT, got {len(folders)} folders")
@@ -48,6 +65,9 @@ def prepare(
             folders[-1],
             max_rejected=max_rejected,
             language=language,
+            split=split,
+            only=only or (),
+            audio_root=audio_root,
             progress=progress,
         )
     _print_splits(preparation)
@@ -66,4 +86,8 @@ def _print_splits(preparation: "Preparation") -> None:
         table.add_row(split.split, str(split.manifest), str(split.n_utterances), hours, *map(str, counts))
     Console().print(table)
     if any(split.n_rejected for split in preparation.splits):
+        for fault in preparation.faults[:_N_SHOWN]:
+            print(printable(fault.in_words()))
         print(f"rejected utterances and their reasons: {preparation.rejected}")
+    if preparation.divided:
+        print(preparation.divided)

@@ -1,5 +1,6 @@
 """Look for a corpus's files where its layout says, and say clearly what is not there."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -7,6 +8,13 @@ from asr.corpora.candidate import CorpusError
 
 AUDIO_SUFFIXES = (".flac", ".wav", ".sph", ".opus", ".ogg", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".oga")
 """Suffixes taken for audio, all readable by libsndfile; the first wins where a name has several."""
+
+SPLIT_NAMES = {
+    **{"train": "train", "training": "train"},
+    **{"dev": "dev", "valid": "dev", "validation": "dev", "val": "dev"},
+    **{"test": "test", "testing": "test", "eval": "test"},
+}
+"""Names of splits as folders and files have them, and as they are called here."""
 
 
 def require_folder(source: Path | None, corpus: str, needed: Iterable[str], hint: str) -> Path:
@@ -71,3 +79,38 @@ def index_audio(folder: Path) -> dict[str, Path]:
     for path in sorted(files, key=lambda path: (path.stem, AUDIO_SUFFIXES.index(path.suffix.lower()))):
         found.setdefault(path.stem, path)
     return found
+
+
+def split_files(source: Path, suffixes: tuple[str, ...], corpus: str, hint: str) -> list[tuple[str, Path]]:
+    """Find the lists of a corpus: SOURCE itself, or the files in it that are named after splits.
+
+    Args:
+        source: a file or a folder.
+        suffixes: what the names of such files end in, lower case.
+        corpus: name of the layout, for the message.
+        hint: what to give as SOURCE instead, one sentence without a full stop.
+
+    Returns:
+        (split, file), the split "" for a file that the user named; `train_manifest.json` is a list of train.
+
+    Raises:
+        CorpusError: there is none.
+    """
+    if source.is_file():
+        return [("", source)]
+    require_folder(source, corpus, [], hint)
+    found = []
+    for path in sorted(source.iterdir()):
+        start = re.split(r"[_.-]", path.name, maxsplit=1)[0].lower()
+        if path.suffix.lower() in suffixes and start in SPLIT_NAMES:
+            found.append((SPLIT_NAMES[start], path))
+    if not found:
+        raise CorpusError(f"{corpus}: looked for train, dev or test in {source} and found no list; {hint}")
+    return found
+
+
+def split_folders(source: Path) -> dict[str, Path]:
+    """Find the folders in SOURCE that are named after splits, by the splits' names here, train first."""
+    found = {path: SPLIT_NAMES.get(path.name.lower()) for path in sorted(source.iterdir()) if path.is_dir()}
+    order = sorted(found.items(), key=lambda item: list(SPLIT_NAMES.values()).index(item[1]) if item[1] else -1)
+    return {split: path for path, split in order if split}

@@ -6,16 +6,21 @@ import math
 import os
 import tempfile
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from io import BufferedReader
+from itertools import repeat
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from asr.audio.read import AudioError, Part, Samples, read_audio
+
+ROW_KEYS = frozenset({"id", "audio", "start", "duration", "text", "speaker", "language", "part"})
+"""The keys of a manifest's row that mean something here; further ones are whatever its maker wanted to keep."""
 
 _MAX_BYTES = 1 << 62
 
@@ -175,7 +180,9 @@ def parse_row(content: bytes, folder: Path, target: str) -> Utterance:
     return Utterance(id_, folder / audio, start_s, duration_s, text, speaker, language, _part(row))
 
 
-def write_manifest(path: str | os.PathLike[str], utterances: Iterable[Utterance]) -> None:
+def write_manifest(
+    path: str | os.PathLike[str], utterances: Iterable[Utterance], further: Iterable[Mapping[str, Any]] | None = None
+) -> None:
     """Write a manifest atomically: readers see the old file or the whole new one.
 
     Audio at or below the manifest's folder is written relative to it, so that the folder can be moved; other audio is
@@ -184,6 +191,7 @@ def write_manifest(path: str | os.PathLike[str], utterances: Iterable[Utterance]
     Args:
         path: the JSONL file to write; its folder must exist.
         utterances: rows in the order to write them.
+        further: what else each row says, such as a label; as many as utterances.
 
     Raises:
         OSError: the folder cannot be written.
@@ -191,8 +199,9 @@ def write_manifest(path: str | os.PathLike[str], utterances: Iterable[Utterance]
     path = Path(path)
     folder = path.absolute().parent
     with whole_file(path) as file:
-        for utterance in utterances:
-            file.write(format_row(utterance, folder))
+        more = repeat({}) if further is None else further
+        for utterance, keys in zip(utterances, more, strict=further is not None):
+            file.write(format_row(utterance, folder, keys))
 
 
 @contextmanager
@@ -215,8 +224,8 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def format_row(utterance: Utterance, folder: Path) -> bytes:
-    """The line of an utterance in a manifest that lies in `folder`."""
+def format_row(utterance: Utterance, folder: Path, further: Mapping[str, Any] = MappingProxyType({})) -> bytes:
+    """The line of an utterance in a manifest that lies in `folder`; its own keys win over `further` ones."""
     audio = utterance.audio.absolute()
     row: dict[str, Any] = {
         "id": utterance.id,
@@ -229,7 +238,7 @@ def format_row(utterance: Utterance, folder: Path) -> bytes:
     }
     if utterance.part:
         row["part"] = asdict(utterance.part)
-    return encode_row(row)
+    return encode_row(row | {key: value for key, value in further.items() if key not in ROW_KEYS})
 
 
 def encode_row(row: dict[str, Any]) -> bytes:

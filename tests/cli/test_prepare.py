@@ -9,8 +9,9 @@ from asr.corpora.prepare import Preparation, SplitSummary
 def calls(monkeypatch, tmp_path):
     made = []
 
-    def fake(corpus, source, out, *, max_rejected, language, progress):
+    def fake(corpus, source, out, *, max_rejected, language, split, only, audio_root, progress):
         made.append((corpus, source, out, max_rejected, language))
+        made[-1] += ((split, *only, audio_root),) if split or only or audio_root else ()
         progress(1, 2)
         if corpus == "broken":
             raise CorpusError("broken: 3 of 4 utterances are broken")
@@ -43,6 +44,12 @@ def test_a_broken_corpus_is_status_1(asr, calls, tmp_path):
     assert (outcome.status, outcome.err) == (1, "asr: broken: 3 of 4 utterances are broken\n")
 
 
+def test_options_of_ones_own_data(asr, calls, tmp_path):
+    words = ["--split", "train", "--only", "train", "--audio-root", tmp_path]
+    assert asr("prepare", "table", tmp_path / "list.csv", tmp_path / "out", *words).status == 0
+    assert calls[0][-1] == ("train", "train", tmp_path)
+
+
 @pytest.mark.parametrize("words", [[], ["a", "b", "c"], ["a", "b", "--max-rejected", "2"]])
 def test_wrong_words_are_usage(asr, calls, words):
     assert asr("prepare", "digits", *words).status == 2
@@ -50,7 +57,7 @@ def test_wrong_words_are_usage(asr, calls, words):
 
 
 def test_help_names_every_corpus(asr):
-    from asr.corpora.prepare import CORPORA
+    from asr.corpora.prepare import CORPORA, LAYOUTS
 
     text = asr("prepare", "--help").out
-    assert all(name in text for name in CORPORA)
+    assert all(name in text for name in CORPORA | LAYOUTS)

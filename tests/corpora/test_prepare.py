@@ -8,7 +8,7 @@ from asr.corpora.candidate import Candidate, CorpusError, Progress, Splits
 from asr.corpora.manifest import read_manifest
 from asr.corpora.prepare import CORPORA, prepare
 
-HEADER = "id\tfile\treason\n"
+HEADER = "id\tfile\treason\tlisted in\n"
 
 
 @pytest.fixture
@@ -50,13 +50,15 @@ def test_manifests_summaries_and_an_empty_list_of_faults(tmp_path: Path, toy: Sp
 
 
 def test_up_to_one_percent_may_break_and_is_listed(tmp_path: Path, toy: Splits) -> None:
-    toy["train"][5] = Candidate("odd\tname", tmp_path / "missing.wav", "", "s")
+    toy["train"][5] = Candidate("odd", tmp_path / "missing.wav", "", "s", listed="list.csv:7")
     result = prepare("toy", None, tmp_path / "out")
     assert result.splits[0].n_utterances == 98
     assert result.splits[0].n_rejected == 1
     lines = result.rejected.read_text().splitlines()
-    assert [line.split("\t")[0] for line in lines] == ["id", "odd name", "odd name"]
+    assert [line.split("\t")[0] for line in lines] == ["id", "odd", "odd"]
     assert [line.split("\t")[2].split(":")[0] for line in lines[1:]] == ["no text", "unreadable"]
+    assert [line.split("\t")[3] for line in lines[1:]] == ["list.csv:7", "list.csv:7"]
+    assert [fault.in_words().partition(": no")[0] for fault in result.faults[:1]] == ["list.csv:7: odd"]
 
 
 def test_more_than_that_fails_with_the_list_but_without_manifests(tmp_path: Path, toy: Splits) -> None:
@@ -64,6 +66,7 @@ def test_more_than_that_fails_with_the_list_but_without_manifests(tmp_path: Path
     with pytest.raises(CorpusError, match=r"2 of 100 utterances are broken \(2.0%, at most 1.0% may be\)") as caught:
         prepare("toy", None, tmp_path / "out")
     assert str(tmp_path / "out" / "rejected.tsv") in str(caught.value)
+    assert f"{tmp_path / 'missing.wav'}: same: unreadable" in str(caught.value)  # the first few are told at once
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["rejected.tsv"]
     assert (tmp_path / "out" / "rejected.tsv").read_text().count("\n") == 4
     assert prepare("toy", None, tmp_path / "out", max_rejected=0.02).splits[0].n_utterances == 97
@@ -77,7 +80,7 @@ def test_a_split_with_nothing_left_fails_whatever_is_allowed(tmp_path: Path, toy
 
 
 def test_an_unknown_corpus_is_answered_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match="expected one of an4, digits, fsdd, fsdd_digits, librispeech, ljspeech"):
+    with pytest.raises(CorpusError, match="expected one of an4, .*librispeech.* or for your own data one of folder"):
         prepare("lbrispeech", None, tmp_path)
 
 
@@ -94,5 +97,5 @@ def test_a_wrong_source_is_told_what_was_looked_for(tmp_path: Path, corpus: str)
 
 
 def test_the_table_names_each_loader() -> None:
-    for name, loader in prepare_module.CORPORA.items():
+    for name, loader in (prepare_module.CORPORA | prepare_module.LAYOUTS).items():
         assert loader.__name__ == f"load_{name}"

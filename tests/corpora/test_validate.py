@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 
 from asr.corpora.candidate import Candidate
 from asr.corpora.manifest import Utterance
-from asr.corpora.validate import Fault, validate
+from asr.corpora.validate import Fault, validate, write_faults
 
 
 def check(*candidates: Candidate) -> tuple[list[Utterance], list[Fault]]:
-    return validate(candidates, "en", lambda done, total: None)
+    found = validate(candidates, "en", lambda done, total: None)
+    assert len(found.utterances) == len(found.further)
+    return found.utterances, found.faults
 
 
 def reasons(path: Path, text: str = "yes") -> list[str]:
@@ -86,7 +88,7 @@ def test_duplicate_id_refuses_the_later_one(tmp_path: Path, speak: Callable[...,
 
 def test_no_id(tmp_path: Path, speak: Callable[..., Path]) -> None:
     _, faults = check(Candidate(" ", speak(tmp_path / "a.wav"), "yes", "s"))
-    assert [fault.reason for fault in faults] == ["no id"]
+    assert [fault.reason.split(":")[0] for fault in faults] == ["no id"]
 
 
 def test_what_the_loader_knows_is_kept(tmp_path: Path) -> None:
@@ -117,9 +119,74 @@ def test_all_faults_are_listed_and_order_is_kept(tmp_path: Path, speak: Callable
         for number, kind in enumerate(kinds)
     ]
     calls: list[tuple[int, int]] = []
-    utterances, faults = validate(candidates, "en", lambda done, total: calls.append((done, total)))
+    utterances, _, faults = validate(candidates, "en", lambda done, total: calls.append((done, total)))
     first_again = kinds.index("again") if "again" in kinds else -1
     passed = [n for n, kind in enumerate(kinds) if kind == "good" or n == first_again]
     assert [row.id for row in utterances] == [candidates[n].id for n in passed]
     assert [fault.id for fault in faults] == [candidates[n].id for n in range(len(kinds)) if n not in passed]
     assert calls == [(n + 1, len(kinds)) for n in range(len(kinds))]
+
+
+HOSTILE_IDS = ["../../etc/passwd", "a/../b", "..", "/etc/a", "\\\\host\\a", "a\\..\\b", "a b", "a\x1b[2J", "~a"]
+
+
+@pytest.mark.parametrize("id_", HOSTILE_IDS)
+def test_an_id_is_no_way_out_and_steers_nothing(tmp_path: Path, speak: Callable[..., Path], id_: str) -> None:
+    _, faults = check(Candidate(id_, speak(tmp_path / "a.wav"), "yes", "s"))
+    assert [fault.reason.split(":")[0] for fault in faults] == ["not an id"]
+
+
+@pytest.mark.parametrize("id_", ["a/b", "a..b", "käse-1", "19-198-0001", "a_b.c"])
+def test_other_ids_are_fine(tmp_path: Path, speak: Callable[..., Path], id_: str) -> None:
+    assert check(Candidate(id_, speak(tmp_path / "a.wav"), "yes", "s"))[1] == []
+
+
+@pytest.mark.parametrize("text", ["yes\0", "\x1b[31myes", "ye\x07s", "\u202eyes", "\x9b2Jyes", "\x7fyes"])
+def test_control_characters_in_a_text(tmp_path: Path, speak: Callable[..., Path], text: str) -> None:
+    assert reasons(speak(tmp_path / "a.wav"), text) == ["control character in text"]
+
+
+def test_blanks_of_all_kinds_are_blanks_and_joiners_are_letters(tmp_path: Path, speak: Callable[..., Path]) -> None:
+    path = speak(tmp_path / "a.wav")
+    texts = ("one\u00a0two\u2003three\r\n", "می\u200cخواهم")
+    utterances, _ = check(*(Candidate(str(n), path, text, "s") for n, text in enumerate(texts)))
+    assert [row.text for row in utterances] == ["one two three", "می\u200cخواهم"]
+
+
+def test_what_is_left_of_a_wrong_decoding(tmp_path: Path, speak: Callable[..., Path]) -> None:
+    assert reasons(speak(tmp_path / "a.wav"), "caf\ufffd") == ["wrong encoding"]
+
+
+def test_a_segment_is_checked_by_itself(tmp_path: Path) -> None:
+    sf.write(tmp_path / "a.wav", np.concatenate([np.zeros(16_000), 0.1 * np.sin(np.arange(16_000))]), 16_000)
+    spoken = Candidate("a", tmp_path / "a.wav", "yes", "s", start_s=1.0, duration_s=0.5)
+    silent = Candidate("b", tmp_path / "a.wav", "yes", "s", start_s=0.25, duration_s=0.5)
+    beyond = Candidate("c", tmp_path / "a.wav", "yes", "s", start_s=1.5, duration_s=0.8)
+    to_the_end = Candidate("d", tmp_path / "a.wav", "yes", "s", start_s=1.25)
+    utterances, faults = check(spoken, silent, beyond, to_the_end)
+    assert [(row.id, row.start_s, row.duration_s) for row in utterances] == [("a", 1.0, 0.5), ("d", 1.25, 0.75)]
+    assert [(fault.id, fault.reason.split(":")[0]) for fault in faults] == [("b", "silent"), ("c", "unreadable")]
+
+
+def test_a_claim_that_is_far_off_is_another_file(tmp_path: Path, speak: Callable[..., Path]) -> None:
+    path = speak(tmp_path / "a.wav", 2.0)
+    good, bad = (Candidate(id_, path, "yes", "s", claimed_s=claim) for id_, claim in (("a", 1.6), ("b", 3.0)))
+    utterances, faults = check(good, bad)
+    assert [row.duration_s for row in utterances] == [2.0]
+    assert [fault.reason.split(":")[0] for fault in faults] == ["not as long as listed"]
+
+
+def test_what_else_a_row_says_is_kept_with_the_rate(tmp_path: Path, speak: Callable[..., Path]) -> None:
+    candidate = Candidate(
+        "a", speak(tmp_path / "a.wav", 1.0, 8_000), "yes", "s", further={"label": "on"}, language="de"
+    )
+    found = validate([candidate], "en", lambda done, total: None)
+    assert found.further == [{"label": "on", "rate_hz": 8_000}]
+    assert found.utterances[0].language == "de"
+
+
+def test_the_list_of_faults_steers_no_terminal(tmp_path: Path) -> None:
+    write_faults(tmp_path / "r.tsv", [Fault("a\x1b]0;x\x07", tmp_path / "b\tc\u202e.wav", "bad\r\nline\x9b")])
+    content = (tmp_path / "r.tsv").read_text()
+    assert content.count("\n") == 2
+    assert content.splitlines()[1] == f"a\\x1b]0;x\\x07\t{tmp_path}/b c\\u202e.wav\tbad line\\x9b\t"
