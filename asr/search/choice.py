@@ -44,7 +44,8 @@ def choose(log_probs: Tensor, at_bound: Tensor) -> Choice:
     lead = torch.where(better, end - top[..., 0], best - torch.maximum(top[..., 1], end))
     spread = torch.maximum(end, best) - log_probs.amin(-1).double()
     ends = better | at_bound
-    return Choice(index[..., 0], ends, torch.where(ends, end, best), (lead > NOISE * spread.clamp(min=1.0)) | at_bound)
+    clear = (lead > NOISE * spread.clamp(min=1.0)) | at_bound | lead.isnan()  # of NaN nothing can be made
+    return Choice(index[..., 0], ends, torch.where(ends, end, best), clear)
 
 
 def settle(

@@ -89,8 +89,7 @@ def build_trie(lists: Sequence[Sequence[Phrase]], surfaces: Sequence[str]) -> Ph
     trie = _Nodes()
     starts = [trie.add_list(phrases, columns) for phrases in lists]
     n_columns = len(columns) + 1
-    moves = [(node * n_columns + column, target) for node, row in enumerate(trie.moves) for column, target in row]
-    keys, targets = torch.tensor(sorted(moves), dtype=torch.int64).unbind(1)
+    keys, order = (torch.tensor(trie.sources) * n_columns + torch.tensor(trie.columns)).sort()
     first = torch.tensor(trie.roots)[:, None].repeat(1, n_columns)
     for number, root in enumerate(trie.roots):
         for column, child in trie.children[root].items():
@@ -98,8 +97,8 @@ def build_trie(lists: Sequence[Sequence[Phrase]], surfaces: Sequence[str]) -> Ph
     return PhraseTrie(
         _spell(surfaces, columns),
         torch.tensor(starts),
-        keys.contiguous(),  # as searching wants it
-        targets,
+        keys,
+        torch.tensor(trie.targets)[order],
         first,
         torch.tensor(trie.found, dtype=torch.float64),
         torch.tensor(trie.promise, dtype=torch.float64),
@@ -115,13 +114,15 @@ def _spell(surfaces: Sequence[str], columns: dict[str, int]) -> Tensor:
 
 
 class _Nodes:
-    """The automaton while it grows: one entry per node in every list."""
+    """The automaton while it grows: of each node its children, `found` and `promise`; and all moves, not yet sorted."""
 
     def __init__(self) -> None:
         self.children: list[dict[int, int]] = []
         self.found: list[float] = []
         self.promise: list[float] = []
-        self.moves: list[list[tuple[int, int]]] = []
+        self.sources: list[int] = []
+        self.columns: list[int] = []
+        self.targets: list[int] = []
         self.roots: list[int] = []
 
     def add_list(self, phrases: Sequence[Phrase], columns: dict[str, int]) -> int:
@@ -138,7 +139,6 @@ class _Nodes:
         self.children.append({})
         self.found.append(0.0)
         self.promise.append(0.0)
-        self.moves.append([])
         return len(self.found) - 1
 
     def _spell(self, root: int, phrase: Phrase, columns: dict[str, int]) -> None:
@@ -168,7 +168,9 @@ class _Nodes:
             for column, child in self.children[node].items():
                 follows = moves[suffix].get(column, self.children[root].get(column, root))
                 todo.append((child, follows, column))
-            self.moves[node] = list(moves[node].items())
+            self.sources += [node] * len(moves[node])
+            self.columns += moves[node].keys()
+            self.targets += moves[node].values()
 
 
 def _stands_alone(char: str) -> bool:
