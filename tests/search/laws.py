@@ -58,6 +58,8 @@ class HashMemory(NamedTuple):
 class HashSpeller:
     """Draws its logits and where it looks from the history, its sharpness from the utterance."""
 
+    spells_at_once = False
+
     def __init__(self, n_tokens: int) -> None:
         self.n_tokens = n_tokens
 
