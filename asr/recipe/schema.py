@@ -272,6 +272,15 @@ class SearchSection(Section):
     max_length_ratio: Annotated[float, Field(gt=0, le=100)] = Field(
         1.0, description="longest hypothesis, in tokens per encoder state"
     )
+    lm: FolderPath | None = Field(
+        None, description="language model of the recogniser's tokens, EXP/best of its training; null for none"
+    )
+    lm_weight: LmWeight = Field(0.3, description="weight of the language model's score; 0 leaves it out")
+    internal_lm_weight: LmWeight = Field(
+        0.0,
+        description="weight at which the speller's score without audio is taken off again (Meng et al. 2021): what it "
+        "has learnt of language from transcripts, where another model knows better; 0 leaves it",
+    )
     ngram: FilePath | None = Field(
         None, description="n-gram model of the recogniser's tokens, an ARPA file (.gz, .xz too); null for none"
     )
@@ -291,8 +300,10 @@ class SearchSection(Section):
         most = 1 if self.method in ("greedy", "ctc") else self.beam_size
         if self.n_best > most:
             raise ValueError(f"n_best = {self.n_best}: expected at most {most}, with method = {self.method}")
-        if self.phrases is not None and self.method in ("greedy", "ctc"):
-            raise ValueError(f"phrases = {self.phrases}: expected null, since method = {self.method} asks no phrases")
+        if self.method in ("greedy", "ctc"):
+            for name in ("phrases", "lm", "ngram"):
+                if (value := getattr(self, name)) is not None:
+                    raise ValueError(f"{name} = {value}: expected null, since method = {self.method} asks no {name}")
         return self
 
 

@@ -73,6 +73,15 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     return Tokenizer.load(folder / TOKENIZER_FILE)
 
 
+def first_difference(mine: Tokenizer | Labels, theirs: Tokenizer | Labels) -> tuple[int, str | None, str | None] | None:
+    """The first token in which two vocabularies differ: its number, my piece and theirs; None where they agree."""
+    pieces = (each.pieces(range(each.n_tokens)) for each in (mine, theirs))
+    for number, (here, there) in enumerate(zip_longest(*pieces)):
+        if here != there:
+            return number, here, there
+    return None
+
+
 def take_weights(folder: Path, model: Model, vocabulary: Tokenizer | Labels) -> None:
     """Gives a model the weights of a trained one, to go on from there.
 
@@ -88,13 +97,12 @@ def take_weights(folder: Path, model: Model, vocabulary: Tokenizer | Labels) -> 
     """
     _, their_vocabulary, trained = load_model(folder)
     key = f"training.init_from = {folder}"
-    mine, theirs = (each.pieces(range(each.n_tokens)) for each in (vocabulary, their_vocabulary))
-    for number, (here, there) in enumerate(zip_longest(mine, theirs)):
-        if here != there:
-            raise CheckpointError(
-                f"{key}: its tokenizer is another: token {number} is {there!r} there and {here!r} here; train on the "
-                "same text with the same tokenizer section"
-            )
+    if (differing := first_difference(vocabulary, their_vocabulary)) is not None:
+        number, here, there = differing
+        raise CheckpointError(
+            f"{key}: its tokenizer is another: token {number} is {there!r} there and {here!r} here; train on the "
+            "same text with the same tokenizer section"
+        )
     weights = trained.state_dict()
     for name in dict.fromkeys([*model.state_dict(), *weights]):
         shapes = [tuple(each[name].shape) if name in each else None for each in (weights, model.state_dict())]

@@ -73,7 +73,7 @@ class Recognizer:
         recipe, tokenizer, model = load_model(Path(folder), [f"search.{change}" for change in search])
         if not isinstance(model, AsrModel) or not isinstance(tokenizer, Tokenizer):
             raise wrong_task(folder, recipe.task.kind)
-        others = load_language_models(recipe, Path(folder), tokenizer, place)
+        others = load_language_models(recipe, Path(folder), model, tokenizer, place)
         return cls(model.to(place), tokenizer, recipe, others, Calibration.load(Path(folder)))
 
     def transcribe(self, audio: str | Path | np.ndarray) -> Transcript:

@@ -28,7 +28,7 @@ def load_trained(folder: Path, *, device: str = "auto", search: Sequence[str] = 
         assert not isinstance(vocabulary, Labels)
         if isinstance(model, LanguageModel):
             return TextModel(model.to(place), vocabulary, recipe)
-        others = load_language_models(recipe, folder, vocabulary, place)
+        others = load_language_models(recipe, folder, model, vocabulary, place)
         return Recognizer(model.to(place), vocabulary, recipe, others, Calibration.load(folder))
     assert isinstance(vocabulary, Labels)
     return Classifier(model.to(place), vocabulary, recipe)
