@@ -94,7 +94,8 @@ def _unknown_key(place: _Place, values: Any) -> tuple[Fault, str]:
     """A key that its section does not have, and the dotted key that was probably meant (empty if none is near)."""
     parent, _, name = place.key.rpartition(".")
     prefix = f"{parent}." if parent else ""
-    near = get_close_matches(name, place.section.model_fields, n=1)
+    # One wrong letter of two is half of them.
+    near = get_close_matches(name, place.section.model_fields, n=1, cutoff=0.6 if len(name) > 3 else 0.5)
     meant = prefix + near[0] if near else _elsewhere(name)
     hint = f"; did you mean {meant}?" if meant else ""
     kind = kind_of(place.section)
