@@ -6,6 +6,7 @@ import typer
 
 from asr.cli.calibrate import calibrate
 from asr.cli.classify import classify
+from asr.cli.compare import compare
 from asr.cli.doctor import doctor
 from asr.cli.errors import exit_status, in_words, is_for_users
 from asr.cli.evaluate import evaluate
@@ -44,7 +45,21 @@ def _asr() -> None:
     """
 
 
-for _command in (prepare, shard, lm, train, transcribe, classify, evaluate, calibrate, score, inspect, report, doctor):
+for _command in (
+    prepare,
+    shard,
+    lm,
+    train,
+    transcribe,
+    classify,
+    evaluate,
+    calibrate,
+    score,
+    compare,
+    inspect,
+    report,
+    doctor,
+):
     app.command()(_command)
 
 

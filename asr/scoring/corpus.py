@@ -95,7 +95,7 @@ def score(
     Raises:
         ScoringError: Ids are missing or extra (all counted, the first of them listed), or there are no utterances.
     """
-    _check_ids(
+    check_ids(
         {
             "without a hypothesis": references.keys() - hypotheses.keys(),
             "without a reference": hypotheses.keys() - references.keys(),
@@ -170,11 +170,11 @@ def by_id(pairs: Iterable[tuple[str, str]], source: str) -> dict[str, str]:
         if id in texts:
             twice.add(id)
         texts[id] = text
-    _check_ids({f"more than once in {source}": twice})
+    check_ids({f"more than once in {source}": twice})
     return texts
 
 
-def _check_ids(faulty: Mapping[str, set[str]]) -> None:
+def check_ids(faulty: Mapping[str, set[str]]) -> None:
     """Raises a ScoringError of all faults, each with its count and the first ids that have it."""
     faults = []
     for fault, ids in faulty.items():

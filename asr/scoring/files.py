@@ -54,7 +54,10 @@ def read_pairs(
     ref = read_texts(reference, "reference", reference_format)
     hyp = read_texts(hypothesis, "hypothesis", hypothesis_format)
     if reference.resolve() == hypothesis.resolve() and not _holds_both(ref):
-        raise ScoringError(f"{reference}: given for both sides, but it holds no predictions (pred_text, hypothesis)")
+        raise ScoringError(
+            f"{reference}: given for both sides, but it holds no predictions (pred_text, hypothesis); "
+            "give the true texts, too"
+        )
     notes = [*ref.notes, *hyp.notes]
     if ref.has_ids != hyp.has_ids:
         one, other = (ref, hyp) if ref.has_ids else (hyp, ref)

@@ -40,3 +40,14 @@ def test_a_folder_that_holds_other_files_of_these_names_is_left_alone(asr, files
     assert outcome.status == 1 and "not of an earlier report" in outcome.err
     assert (tmp_path / "wer.txt").read_text() == "mine"
     assert files[0].read_text().startswith("Hello")
+
+
+def test_two_sides_are_compared(asr, files, tmp_path):
+    other = tmp_path / "other.trn"
+    other.write_text("how are you (s-2)\nhello there (s-1)\n")
+    outcome = asr("compare", "--ref", *files, other, "--out", tmp_path / "c.json", "--list", 1)
+    assert outcome.status == 0
+    assert "better in B:\n  s-2: 2 → 0 errors\n    ref how are you\n    A   how are we \ufffd[31m\n" in outcome.out
+    assert "\x1b" not in outcome.out
+    assert json.loads((tmp_path / "c.json").read_text())["n_better"] == 1
+    assert asr("compare", files[0], other).status == 1
