@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from asr.corpora.candidate import CorpusError
@@ -114,3 +115,17 @@ def split_folders(source: Path) -> dict[str, Path]:
     found = {path: SPLIT_NAMES.get(path.name.lower()) for path in sorted(source.iterdir()) if path.is_dir()}
     order = sorted(found.items(), key=lambda item: list(SPLIT_NAMES.values()).index(item[1]) if item[1] else -1)
     return {split: path for path, split in order if split}
+
+
+class AudioFinder:
+    """Finds audio by its path without a suffix, listing each folder once."""
+
+    def __init__(self) -> None:
+        self._index = cache(index_audio)
+
+    def find(self, place: Path) -> tuple[Path, str | None]:
+        """The file of that name with whatever suffix, and None; or the place itself and what is wrong."""
+        found = self._index(place.parent).get(place.name)
+        if found is None:
+            return place, f"no audio file: {place}.flac, .wav or another suffix; is the corpus unpacked completely?"
+        return found, None

@@ -2,13 +2,20 @@
 
 SOURCE holds subset folders (`train-clean-5`, `dev-clean`, …); a subset is
 `{speaker}/{chapter}/{speaker}-{chapter}-{number}.{flac,opus,…}` with `{speaker}-{chapter}.trans.txt` beside the audio,
-lines of `id TEXT`. Each subset becomes one split of its own name.
+lines of `id TEXT`. Each subset becomes one split of its own name. Two selections have names of their own:
+LibriSpeech-100 (train-clean-100 and all of dev and test) and Mini LibriSpeech (train-clean-5, dev-clean-2).
 """
 
 from pathlib import Path
 
 from asr.corpora.candidate import Candidate, CorpusError, Progress, Splits
 from asr.corpora.layout import index_audio, read_lines, require_folder
+
+LIBRISPEECH_100 = ("train-clean-100", "dev-clean", "dev-other", "test-clean", "test-other")
+"""The subsets that results "on LibriSpeech-100" are of."""
+
+MINI_LIBRISPEECH = ("train-clean-5", "dev-clean-2")
+"""OpenSLR 31."""
 
 _HINT = "give the folder that holds subsets such as train-clean-5, usually named LibriSpeech"
 
@@ -36,6 +43,21 @@ def load_librispeech(source: Path | None, out: Path, progress: Progress) -> Spli
     if not splits:
         raise CorpusError(f"librispeech: looked for SUBSET/*/*/*.trans.txt in {source} and found none; {_HINT}")
     return splits
+
+
+def load_librispeech_100(source: Path | None, out: Path, progress: Progress) -> Splits:
+    """As `load_librispeech`, of the subsets of `LIBRISPEECH_100` alone."""
+    return _select("librispeech_100", LIBRISPEECH_100, source, out, progress)
+
+
+def load_mini_librispeech(source: Path | None, out: Path, progress: Progress) -> Splits:
+    """As `load_librispeech`, of the subsets of `MINI_LIBRISPEECH` alone."""
+    return _select("mini_librispeech", MINI_LIBRISPEECH, source, out, progress)
+
+
+def _select(corpus: str, subsets: tuple[str, ...], source: Path | None, out: Path, progress: Progress) -> Splits:
+    splits = load_librispeech(require_folder(source, corpus, subsets, _HINT), out, progress)
+    return {subset: splits[subset] for subset in subsets if subset in splits}
 
 
 def _load_chapter(chapter: Path) -> list[Candidate]:

@@ -5,34 +5,54 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from asr.corpora.aishell import load_aishell
 from asr.corpora.an4 import load_an4
 from asr.corpora.candidate import CorpusError, Progress, Splits
+from asr.corpora.common_voice import load_common_voice
 from asr.corpora.digits import load_digits
+from asr.corpora.fleurs import load_fleurs
 from asr.corpora.folder import load_folder
 from asr.corpora.fsdd import load_fsdd
 from asr.corpora.fsdd_digits import load_fsdd_digits
 from asr.corpora.hugging_face import load_hf
 from asr.corpora.kaldi import load_kaldi
-from asr.corpora.librispeech import load_librispeech
+from asr.corpora.librispeech import load_librispeech, load_librispeech_100, load_mini_librispeech
 from asr.corpora.listing import split_name
 from asr.corpora.ljspeech import load_ljspeech
 from asr.corpora.manifest import open_manifest, parse_row, write_manifest
+from asr.corpora.mls import load_mls
 from asr.corpora.nemo import load_nemo
+from asr.corpora.speech_commands import load_speech_commands
 from asr.corpora.split import divide
 from asr.corpora.table import load_table
+from asr.corpora.tedlium import load_tedlium
 from asr.corpora.utterances import Utterances
 from asr.corpora.validate import Fault, Validated, validate, write_faults
+from asr.corpora.vctk import load_vctk
+from asr.corpora.voxpopuli import load_voxpopuli
+from asr.corpora.yesno import load_yesno
 
 Loader = Callable[[Path | None, Path, Progress], Splits]
 """Lists a corpus's candidates from (SOURCE, OUT, progress); may write audio below OUT/audio, calling progress."""
 
 CORPORA: dict[str, Loader] = {
+    "aishell": load_aishell,
     "an4": load_an4,
+    "common_voice": load_common_voice,
     "digits": load_digits,
+    "fleurs": load_fleurs,
     "fsdd": load_fsdd,
     "fsdd_digits": load_fsdd_digits,
     "librispeech": load_librispeech,
+    "librispeech_100": load_librispeech_100,
     "ljspeech": load_ljspeech,
+    "mini_librispeech": load_mini_librispeech,
+    "mls": load_mls,
+    "speech_commands": load_speech_commands,
+    "tedlium": load_tedlium,
+    "vctk": load_vctk,
+    "voxpopuli": load_voxpopuli,
+    "yesno": load_yesno,
 }
 """Public corpora, by name."""
 

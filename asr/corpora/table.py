@@ -41,8 +41,12 @@ def load_table(source: Path, audio_root: Path | None, out: Path) -> Splits:
     return splits
 
 
-def read_table(path: Path) -> Iterator[Fields]:
+def read_table(path: Path, header: list[str] | None = None) -> Iterator[Fields]:
     """Read a table row by row; a broken row comes with its fault.
+
+    Args:
+        path: a text file.
+        header: the columns of a table with tabs, where they are known; its first line may repeat them. None looks.
 
     Raises:
         CorpusError: it is empty, or its columns are not understood.
@@ -51,9 +55,12 @@ def read_table(path: Path) -> Iterator[Fields]:
     first = next(lines, None)
     if first is None or first.fault:
         raise CorpusError(f"{path}:1: {first.fault if first else 'the table is empty'}")
-    delimiter, header = _sniff(path, first)
-    if header is None:  # the first line is a row already
-        header = ["audio", "text"]
+    if header is not None:
+        delimiter, headless = "\t", _cells(first.text, "\t") != header
+    else:
+        delimiter, found = _sniff(path, first)
+        header, headless = found or ["audio", "text"], found is None
+    if headless:
         yield _fields(path, first, delimiter, header)
     for line in lines:
         yield _fields(path, line, delimiter, header)

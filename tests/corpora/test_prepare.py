@@ -80,7 +80,9 @@ def test_a_split_with_nothing_left_fails_whatever_is_allowed(tmp_path: Path, toy
 
 
 def test_an_unknown_corpus_is_answered_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match="expected one of an4, .*librispeech.* or for your own data one of folder"):
+    with pytest.raises(
+        CorpusError, match="expected one of aishell, an4, .*librispeech.* or for your own data one of folder"
+    ):
         prepare("lbrispeech", None, tmp_path)
 
 
