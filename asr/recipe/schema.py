@@ -254,7 +254,7 @@ class SearchSection(Section):
     method: Literal["beam", "greedy", "ctc", "rescore"] = Field(
         "beam",
         description="beam: joint decoding; rescore: CTC proposes beam_size transcripts, speller and others judge them; "
-        "greedy: the speller's best token each time; ctc: the best path of CTC. Both use none of the weights below",
+        "greedy: the speller's best token each time; ctc: the best path of CTC. The last two use no weights",
     )
     beam_size: Annotated[int, Field(ge=1, le=1000)] = Field(10, description="hypotheses kept per utterance")
     n_best: Annotated[int, Field(ge=1, le=1000)] = Field(
