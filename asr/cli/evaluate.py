@@ -33,7 +33,9 @@ def evaluate(
 
     from asr.ranks.group import join_ranks
     from asr.recognizer.trained import evaluate_trained, load_trained
+    from asr.training.memory import keep_memory
 
+    keep_memory()
     with join_ranks(DECODING_TIMEOUT_S) as ranks:
         trained = load_trained(model, device=device, search=with_phrases(search, phrases))
         for manifest in manifests:

@@ -42,10 +42,12 @@ def transcribe(
     from asr.ranks.group import join_ranks
     from asr.recognizer.formats import JOINABLE
     from asr.recognizer.recognizer import Recognizer
+    from asr.training.memory import keep_memory
 
     if out_dir is None and len(audio) > 1 and format not in JOINABLE:
         raise typer.BadParameter(f"several recordings as {format} need --out-dir; {', '.join(sorted(JOINABLE))} do not")
     status = DONE
+    keep_memory()
     with join_ranks(DECODING_TIMEOUT_S) as ranks:
         output = _Output(
             Recognizer.load(model, device=device, search=with_phrases(search, phrases)), format, out_dir, overwrite

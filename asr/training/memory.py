@@ -1,4 +1,4 @@
-"""How this process asks the system for memory: a step's large tensors are kept for the next step."""
+"""How this process asks the system for memory: large tensors of one step or batch are kept for the next."""
 
 import ctypes
 import os
@@ -13,8 +13,8 @@ def keep_memory() -> None:
     """Stops handing memory back to the system after each large tensor, and asks for large pages.
 
     By default glibc maps every allocation of some megabytes anew and the kernel clears it page by page: a third of a
-    training step on a CPU. To be called before the first tensor is made; elsewhere than on Linux with glibc it does
-    nothing. Memory in use at the heaviest batch stays the process's own.
+    training step on a CPU, and of listening to a batch. To be called before the first tensor is made; elsewhere than on
+    Linux with glibc it does nothing. Memory in use at the heaviest batch stays the process's own.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch then aligns large tensors and advises large pages
     if sys.platform == "linux":
