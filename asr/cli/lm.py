@@ -19,16 +19,19 @@ def lm(
         int | None,
         typer.Option(min=2, help="Leave out n-grams of this length and longer that occur once. Default: none."),
     ] = None,
+    dev: Annotated[Path | None, typer.Option(metavar="TEXT", help="Tell the perplexity of this text, too.")] = None,
 ) -> None:
     """Estimate an n-gram model (modified Kneser-Ney) of a recogniser's tokens, as an ARPA file.
 
     \b
     Examples:
-      asr lm data/novels/train.txt --tokenizer exp/mini/best --order 6 --prune-from 4 --out exp/mini/6.arpa.gz
+      asr lm train.txt --dev dev.txt --tokenizer exp/mini/best --order 6 --prune-from 4 --out exp/mini/6.arpa.gz
       asr evaluate --model exp/mini/best data/mini/dev.jsonl --search ngram=exp/mini/6.arpa.gz --search ngram_weight=0.3
     """
     from asr.recognizer.estimate_ngram import estimate_ngram
 
     with progress_bar("reading texts") as progress:
-        numbers = estimate_ngram(texts, tokenizer, order, out, prune_from, progress)
+        numbers, found = estimate_ngram(texts, tokenizer, order, out, prune_from, dev, progress)
     typer.echo(f"{out}: {', '.join(f'{number} {n}-grams' for n, number in enumerate(numbers, 1))}")
+    if found:
+        typer.echo(f"{dev}: {found.report}")

@@ -106,6 +106,20 @@ class NgramModel:
         """The states that tokens lead to, both int64 of one shape."""
         return self._next[self._back_off(states, self._alias[tokens])[1]]
 
+    def score(self, sentences: Tensor, lens: Tensor) -> Tensor:
+        """Log-probabilities (B,), float64, of whole sentences.
+
+        Args:
+            sentences: (B, U) int64, ends of sentence included, padded.
+            lens: (B,) int64, ends included.
+        """
+        states = torch.full_like(lens, self.start)
+        totals = torch.zeros_like(lens, dtype=torch.float64)
+        for place, tokens in enumerate(sentences.unbind(1)):
+            totals += self.log_probs(states, tokens).where(place < lens, 0.0)
+            states = self.after(states, tokens)
+        return totals
+
     def _find(self, nodes: Tensor, tokens: Tensor) -> Tensor:
         """The node of one more token, -1 if there is none."""
         keys = nodes * self.n_tokens + tokens

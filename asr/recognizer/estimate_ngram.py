@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+from asr.models.ngram import NgramModel
 from asr.recognizer.model_folder import load_tokenizer
+from asr.recognizer.perplexity import Perplexity, ngram_perplexity
 from asr.text.arpa import Arpa, write_arpa
 from asr.text.kneser_ney import modified_kneser_ney
 from asr.text.ngram_counts import NgramKeys, count_ngrams
@@ -20,8 +22,9 @@ def estimate_ngram(
     order: int,
     out: Path,
     prune_from: int | None = None,
+    dev: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> list[int]:
+) -> tuple[list[int], Perplexity | None]:
     """Estimates a model by modified Kneser-Ney smoothing and writes it in ARPA format.
 
     Args:
@@ -30,10 +33,11 @@ def estimate_ngram(
         order: Length of the longest n-grams.
         out: The file to write; `.gz` is compressed.
         prune_from: N-grams of this length and longer that occur once are left out; None keeps all.
+        dev: A text to be scored by the model.
         progress: Told (texts read, of how many).
 
     Returns:
-        How many n-grams there are of each length.
+        How many n-grams there are of each length, and what the model makes of `dev`, if that is given.
 
     Raises:
         TextError, OrderError, CheckpointError: A text cannot be read, or there is none; n-grams are too
@@ -47,8 +51,17 @@ def estimate_ngram(
     tables = modified_kneser_ney(counted, counts, keys, tokenizer.n_tokens, tokenizer.sos, prune_from)
     for table in tables:
         table.rows[:] -= 1  # token 0, blank, is no word of the model
-    write_arpa(out, Arpa(tuple(tokenizer.pieces(range(1, tokenizer.n_tokens))), tables))
-    return [len(table.rows) for table in tables]
+    arpa = Arpa(tuple(tokenizer.pieces(range(1, tokenizer.n_tokens))), tables)
+    write_arpa(out, arpa)
+    return [len(table.rows) for table in tables], _score(arpa, tokenizer, dev) if dev else None
+
+
+def _score(arpa: Arpa, tokenizer: Tokenizer, dev: Path) -> Perplexity:
+    sentences = [sentence for _, sentence in read_sentences(dev)]
+    if not sentences:
+        raise TextError(f"{dev}: no sentence in it")
+    model = NgramModel(arpa, range(1, tokenizer.n_tokens), tokenizer.n_tokens, tokenizer.sos, tokenizer.unk)
+    return ngram_perplexity(model, tokenizer, sentences)
 
 
 def _batches(

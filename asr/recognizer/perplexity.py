@@ -14,11 +14,14 @@ from asr.corpora.sentences import Sentences
 from asr.dataset.batches import pad
 from asr.dataset.plan import in_order
 from asr.models.language_models.language_model import LanguageModel
+from asr.models.ngram import NgramModel
 from asr.models.objective import history_of, targets_of
 from asr.ranks.group import Ranks
 from asr.recipe.schema import Recipe
 from asr.text.tokenizer import Tokenizer
 from asr.training.trainer import PERPLEXITY, Validation
+
+_NGRAM_TOKENS = 1_000_000  # scored at once
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,17 @@ def perplexity(
         progress(n_done, len(mine))
     log_prob, *numbers = ranks.sum(sums).tolist()
     return Perplexity(log_prob, *map(int, numbers))
+
+
+def ngram_perplexity(model: NgramModel, tokenizer: Tokenizer, texts: Sequence[str]) -> Perplexity:
+    """Scores sentences by an n-gram model of a tokenizer's tokens."""
+    encoded = [[*tokens, tokenizer.eos] for tokens in tokenizer.encode_all(texts)]
+    log_prob = 0.0
+    for chosen in in_order([len(tokens) for tokens in encoded], _NGRAM_TOKENS):
+        sentences, lens = pad([torch.tensor(encoded[index]) for index in chosen])
+        log_prob += float(model.score(sentences, lens).sum())
+    n_words = sum(len(text.split()) + 1 for text in texts)
+    return Perplexity(log_prob, sum(map(len, encoded)), n_words, len(texts))
 
 
 @torch.inference_mode()

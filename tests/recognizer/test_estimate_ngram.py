@@ -26,7 +26,7 @@ def test_text_becomes_an_arpa_file_of_the_folders_tokens(folder: Path, tmp_path:
     one, two, out = tmp_path / "one.txt", tmp_path / "two.txt.xz", tmp_path / "a.arpa.gz"
     one.write_bytes("\ufeffAB  ab\r\n\nab ba\n".encode())
     two.write_bytes(lzma.compress(b"cab ab"))
-    numbers = estimate_ngram([one, two], folder, 3, out)
+    numbers, found = estimate_ngram([one, two], folder, 3, out, dev=one)
     arpa = read_arpa(out)
     assert [len(table.rows) for table in arpa.tables] == numbers and arpa.order == 3
     assert set(arpa.words) == {"<unk>", "<s>", "</s>", "▁", "a", "b", "c"}
@@ -36,6 +36,14 @@ def test_text_becomes_an_arpa_file_of_the_folders_tokens(folder: Path, tmp_path:
     after_blank = model.log_probs(state, torch.arange(tokenizer.n_tokens)).exp()
     likeliest = tokenizer.pieces([int(after_blank.argmax())])
     assert likeliest == ["a"]
+    total = 0.0
+    for sentence in ("ab ab", "ab ba"):
+        state = torch.tensor(model.start)
+        for token in [*tokenizer.encode(sentence), tokenizer.eos]:
+            total += model.log_probs(state, torch.tensor(token)).item()
+            state = model.after(state, torch.tensor(token))
+    assert found is not None and found.log_prob == pytest.approx(total, abs=1e-4)
+    assert (found.n_tokens, found.n_words, found.n_sentences) == (14, 6, 2)
 
 
 def test_what_cannot_be_used_is_told(folder: Path, tmp_path: Path) -> None:
