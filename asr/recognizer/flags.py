@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from asr.recognizer.transcript import Flag
 from asr.scoring.alignment import find_loop
@@ -16,7 +15,8 @@ from asr.text.tokenizer import Tokenizer
 LOOP_DOUBT = 2.0
 # Where a right text had no token, CTC wanted one by at most 8 nats, also in noise; a lost word mostly took 10 to 40.
 MISSING_DOUBT = 10.0
-MIN_INVENTED = 3  # tokens: a short word of characters; in noise CTC misses one or two of what is truly there
+# In three tokens of a right text CTC's doubt was at most 16 nats, also in noise; in invented words it was 23 to 51.
+INVENTED_DOUBT, INVENTED_TOKENS = 18.0, 3
 STEADY_DB = 8.0  # digital silence, tones and white noise have 0 to 1, pink noise 6, speech in noise half as loud 12
 
 
@@ -35,8 +35,8 @@ def flags_of(
       `STEADY_DB`), as in silence, steady noise and tones. Any text is then made up.
     - `missing_text`: between two tokens of the text, before the first or behind the last, CTC's doubt is more than
       `MISSING_DOUBT` nats: the speller ended early, or left something out.
-    - `invented_text`: `MIN_INVENTED` or more tokens in a row stand where CTC's best path is blank throughout, or there
-      are more of them than states.
+    - `invented_text`: `INVENTED_TOKENS` of its tokens in a row stand where CTC's best path is blank throughout, or
+      CTC's doubt in them is more than `INVENTED_DOUBT` nats, or it has more tokens than there are states.
 
     Args:
         hypothesis: What was written.
@@ -47,13 +47,13 @@ def flags_of(
     Returns:
         The flags that apply, in the order above.
     """
-    missing, invented = _differences(alignment, heard) if alignment and heard else (0.0, 0)
+    missing, invented = _doubts(alignment, heard) if alignment and heard else (0.0, False)
     found: dict[Flag, bool] = {
         "max_length": hypothesis.finish == "max_length",
         "loop": _loops(hypothesis.tokens, alignment, heard),
         "no_speech": level_range_db < STEADY_DB or (heard is not None and not heard.labels.any()),
         "missing_text": missing > MISSING_DOUBT,
-        "invented_text": invented >= MIN_INVENTED or (heard is not None and alignment is None),
+        "invented_text": invented or (heard is not None and alignment is None),
     }
     return tuple(flag for flag, applies in found.items() if applies)
 
@@ -68,18 +68,20 @@ def _loops(tokens: Sequence[int], alignment: Alignment | None, heard: BestPath |
     return bool(doubt > LOOP_DOUBT * (end - first))
 
 
-def _differences(alignment: Alignment, heard: BestPath) -> tuple[float, int]:
-    """CTC's doubt in the worst stretch without text, and the most tokens in a row that stand where it hears none."""
-    written = np.zeros(len(heard.labels), bool)
+def _doubts(alignment: Alignment, heard: BestPath) -> tuple[float, bool]:
+    """CTC's doubt in the worst stretch without text, and whether some tokens in a row are invented."""
+    doubt = heard.log_probs - alignment.log_probs
+    written = np.zeros(len(doubt), bool)
     for start, end in zip(alignment.starts, alignment.ends, strict=True):
         written[start:end] = True
-    spoken = heard.labels != Tokenizer.blank
-    begins = np.zeros(len(spoken), bool)
-    begins[alignment.starts] = True
-    missing = _largest_sum((heard.log_probs - alignment.log_probs) * ~written, broken_by=written)
-    return missing, int(_largest_sum(begins & ~spoken, broken_by=spoken))
-
-
-def _largest_sum(values: NDArray[np.floating] | NDArray[np.bool_], broken_by: NDArray[np.bool_]) -> float:
-    """The largest sum of values between two breaks."""
-    return float(np.bincount(np.cumsum(broken_by), weights=values).max())
+    missing = float(np.bincount(np.cumsum(written), weights=doubt * ~written).max())
+    n_tokens = min(INVENTED_TOKENS, len(alignment.starts))
+    if n_tokens == 0:
+        return missing, False
+    firsts, lasts = alignment.starts[: len(alignment.starts) - n_tokens + 1], alignment.ends[n_tokens - 1 :]
+    doubts, n_heard = (
+        (before := np.concatenate([[0.0], np.cumsum(values)]))[lasts] - before[firsts]
+        for values in (doubt, heard.labels != Tokenizer.blank)
+    )
+    unheard = n_tokens == INVENTED_TOKENS and bool((n_heard == 0).any())
+    return missing, unheard or bool((doubts > INVENTED_DOUBT).any())

@@ -53,6 +53,7 @@ WORD = [4, 5, 6]
         (spoken([4, 5, 6, 7, 8, 9]), [4, 5, 6, 7, 8], ()),
         (spoken([4, 5, 6]) + [0] * 20, [4, 5, 6, 7, 8, 9], ("invented_text",)),
         ([0] * 20 + spoken([4, 5, 6]), [9, 8, 7, 4, 5, 6], ("invented_text",)),
+        (spoken([4, 5, 6, 7]), [4, 5, 8, 9, 10, 6, 7], ("invented_text",)),
         ([0] * 20, [4, 5], ("no_speech",)),
         ([0] * 20, [], ("no_speech",)),
         ([0] * 20, [4, 5, 6], ("no_speech", "invented_text")),
@@ -61,8 +62,8 @@ WORD = [4, 5, 6]
     ],
     ids=[
         "said five times", "a loop", "a loop after speech", "an early end", "left out", "a late start",
-        "one token less", "invented at the end", "invented at the start", "silence", "silence without text",
-        "invented in silence",
+        "one token less", "invented at the end", "invented at the start", "invented in speech", "silence",
+        "silence without text", "invented in silence",
         "more tokens than states", "a loop of more tokens than states",
     ],
 )  # fmt: skip
