@@ -117,7 +117,11 @@ def evaluate(
         else None,
     )
     if out is not None and ranks.is_first:
-        about = {"manifest": str(manifest), "search": asdict(recognizer.settings), "wall_s": wall_s}
+        about = {
+            "manifest": str(manifest),
+            "search": recognizer.recipe.search.model_dump(mode="json"),
+            "wall_s": wall_s,
+        }
         about |= {"audio_s": found.audio_s, "flags": found.flags}
         if found.confidence:
             about["confidence"] = asdict(found.confidence)

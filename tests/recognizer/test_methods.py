@@ -1,5 +1,6 @@
 """Every way to decode, from a model's folder to its text; phrases from their file."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from tones import write_corpus, write_recipe
 
 from asr.corpora.manifest import read_manifest, read_utterance
 from asr.recipe.load import load_recipe
+from asr.recognizer.evaluate import evaluate
 from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.train import train_recipe
 from asr.text.phrases import PhraseError
@@ -59,3 +61,11 @@ def test_phrases_come_from_their_file(folder: Path, recordings: list[np.ndarray]
     path.write_text("dad\nzebra\n")
     with pytest.raises(PhraseError, match=r"phrases\.txt:2: phrase 'zebra': the model has no token for e r z"):
         Recognizer.load(folder, device="cpu", search=changes)
+
+
+def test_results_say_how_was_searched(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("dad\n")
+    changes = ["method=rescore", f"phrases={tmp_path / 'p.txt'}", "max_length_ratio=0.3"]
+    evaluate(Recognizer.load(folder, device="cpu", search=changes), folder.parent.parent / "tones.jsonl", tmp_path)
+    told = json.loads((tmp_path / "results.json").read_text())["about"]["search"]
+    assert (told["method"], told["phrases"], told["phrase_weight"]) == ("rescore", str(tmp_path / "p.txt"), 0.5)
