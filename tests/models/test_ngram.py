@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.models.ngram import NgramError, NgramModel
@@ -16,6 +16,7 @@ from tests.models.literal_ngram import EOS, SOS, UNK, WORDS, Literal, random_arp
 N_TOKENS = 9  # 7 and 8 are not among the words
 
 
+@settings(max_examples=50)
 @given(st.integers(0, 10_000), st.integers(1, 5), st.booleans(), st.booleans())
 def test_every_continuation_is_scored_as_defined(seed: int, order: int, has_unk: bool, has_sos: bool) -> None:
     left_out = {"<unk>": has_unk, "<s>": has_sos}

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.models.ngram import NgramModel
@@ -17,6 +17,7 @@ from tests.search.fakes import EOS, SOS, UNK, FakeModel, collate, transcripts
 TOKENS = (UNK, 4, 5)
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 9999), st.integers(1, 4), st.integers(1, 4), st.sampled_from([0.2, 1.0, 3.0]))
 def test_a_wide_beam_equals_exhaustive_search(seed: int, n_states: int, order: int, weight: float) -> None:
     model = FakeModel(n_tokens=6, seed=seed)
