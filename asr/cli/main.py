@@ -10,6 +10,7 @@ from asr.cli.compare import compare
 from asr.cli.doctor import doctor
 from asr.cli.errors import exit_status, in_words, is_for_users
 from asr.cli.evaluate import evaluate
+from asr.cli.export import export
 from asr.cli.inspect import inspect
 from asr.cli.lm import lm
 from asr.cli.prepare import prepare
@@ -17,6 +18,7 @@ from asr.cli.report import report
 from asr.cli.score import score
 from asr.cli.shard import shard
 from asr.cli.signals import take_signals_aside
+from asr.cli.stats import stats
 from asr.cli.train import train
 from asr.cli.transcribe import transcribe
 
@@ -47,6 +49,8 @@ def _asr() -> None:
 
 for _command in (
     prepare,
+    stats,
+    export,
     shard,
     lm,
     train,

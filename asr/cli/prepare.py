@@ -19,9 +19,10 @@ def prepare(
         str,
         typer.Argument(
             help="Your own data: folder (audio and .txt), table (CSV, TSV), nemo (JSON lines), kaldi, hf "
-            "(metadata.csv, Parquet). Public corpora: aishell, an4, common_voice, digits, fleurs, fsdd, fsdd_digits, "
-            "librispeech (any tree of its layout), librispeech_100, ljspeech (any folder of its), mini_librispeech, "
-            "mls, speech_commands, tedlium, vctk, voxpopuli, yesno."
+            "(metadata.csv, Parquet), lhotse. Public corpora: aishell, an4, common_voice, digits, fleurs, fsdd, "
+            "fsdd_digits, librispeech (any tree of its layout), librispeech_100, ljspeech (any folder of its), "
+            "mini_librispeech, mls, speech_commands, tedlium, vctk, voxpopuli, yesno; lhotse:NAME for any of "
+            "lhotse's hundred (pip install 'asr[lhotse]')."
         ),
     ],
     folders: Annotated[

@@ -1,4 +1,4 @@
-"""Kaldi's data folders: `text`, `wav.scp`, and where there are some, `segments` and `utt2spk`. Order does not matter.
+"""Kaldi's data folders: `text`, `wav.scp`, and where there are some, `segments`, `utt2spk`, `utt2lang`. In any order.
 
 SOURCE is one such folder, or holds several, each a split of its own name. A `wav.scp` may name files alone: what ends
 in a bar is a command for a shell, and nothing here runs one; what ends in `.ark:123` lies inside an archive.
@@ -48,6 +48,7 @@ class _Folder:
         self._audio = self._table("wav.scp", needed=True)
         self._texts = self._table("text", needed=True)
         self._speakers = self._table("utt2spk")
+        self._languages = self._table("utt2lang")
         self._segmented = (top / "segments").exists()
         self._segments = self._table("segments") if self._segmented else {id_: (id_, 0) for id_ in self._audio}
 
@@ -95,7 +96,8 @@ class _Folder:
             listed = f"{self._top / 'text'}:{number}"
         except ValueError as error:
             fault = str(error)
-        return Candidate(id_, audio, text, speaker, fault, start_s, duration_s, listed=listed)
+        language = self._languages.get(id_, ("", 0))[0] or None
+        return Candidate(id_, audio, text, speaker, fault, start_s, duration_s, language=language, listed=listed)
 
     def _file(self, recording: str) -> Path:
         if recording not in self._audio:

@@ -1,8 +1,10 @@
 """Read the lists of one's own corpus: lines that may be broken, rows whose columns have the names people give them."""
 
+import gzip
 import json
 import math
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,6 +43,14 @@ class Line(NamedTuple):
     fault: str | None = None
 
 
+class Object(NamedTuple):
+    """A line of JSON: where it stands, and the object it is or what is wrong with it."""
+
+    listed: str
+    row: dict[str, Any]
+    fault: str | None = None
+
+
 class Fields(NamedTuple):
     """A row of a list: where it stands, and its values by the names of `COLUMNS`; or what is wrong with it."""
 
@@ -54,13 +64,13 @@ def read_listing(path: Path) -> Iterator[Line]:
     """Read a text file line by line, however broken: blank lines left out, byte-order mark and CRLF tolerated.
 
     Args:
-        path: a file that should be UTF-8 text.
+        path: a file that should be UTF-8 text; if its name ends in .gz, zipped.
 
     Raises:
         CorpusError: it cannot be read, or is UTF-16.
     """
     try:
-        with path.open("rb") as file:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             number = 0
             while raw := file.readline(MAX_LINE_BYTES + 1):
                 number += 1
@@ -74,8 +84,9 @@ def read_listing(path: Path) -> Iterator[Line]:
                 line = _decode(number, raw)
                 if line.fault or line.text.strip():
                     yield line
-    except OSError as error:
-        raise CorpusError(f"{path}: cannot read it ({error.strerror}); check the path") from error
+    except (OSError, EOFError, zlib.error) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise CorpusError(f"{path}: cannot read it ({reason}); check the path, or fetch it again") from error
 
 
 def _decode(number: int, raw: bytes) -> Line:
@@ -92,19 +103,27 @@ def _decode(number: int, raw: bytes) -> Line:
     return Line(number, text)
 
 
-def read_json_rows(path: Path) -> Iterator[Fields]:
-    """Read JSON lines; a row that is no object of known keys comes with its fault."""
+def read_objects(path: Path) -> Iterator[Object]:
+    """Read JSON lines; one that is no object comes with its fault."""
     for line in read_listing(path):
         listed = f"{path}:{line.number}"
         try:
             row = {} if line.fault else json.loads(line.text)
         except (ValueError, RecursionError) as error:
-            yield Fields(listed, {}, {}, f"not JSON: {error}; write one object per line")
+            yield Object(listed, {}, f"not JSON: {error}; write one object per line")
             continue
         if line.fault or not isinstance(row, dict):
-            yield Fields(listed, {}, {}, line.fault or "not a row: expected an object {…} per line")
+            yield Object(listed, {}, line.fault or "not a row: expected an object {…} per line")
         else:
-            yield Fields(listed, *name_values(row))
+            yield Object(listed, row)
+
+
+def read_json_rows(path: Path) -> Iterator[Fields]:
+    """Read the rows of JSON lines, their keys named as the columns of a table are."""
+    for found in read_objects(path):
+        yield (
+            Fields(found.listed, {}, {}, found.fault) if found.fault else Fields(found.listed, *name_values(found.row))
+        )
 
 
 def name_values(row: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

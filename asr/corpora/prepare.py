@@ -16,6 +16,7 @@ from asr.corpora.fsdd import load_fsdd
 from asr.corpora.fsdd_digits import load_fsdd_digits
 from asr.corpora.hugging_face import load_hf
 from asr.corpora.kaldi import load_kaldi
+from asr.corpora.lhotse import load_lhotse, load_recipe
 from asr.corpora.librispeech import load_librispeech, load_librispeech_100, load_mini_librispeech
 from asr.corpora.listing import split_name
 from asr.corpora.ljspeech import load_ljspeech
@@ -63,10 +64,14 @@ LAYOUTS: dict[str, Layout] = {
     "folder": load_folder,
     "hf": load_hf,
     "kaldi": load_kaldi,
+    "lhotse": load_lhotse,
     "nemo": load_nemo,
     "table": load_table,
 }
 """Forms in which one's own corpus may come."""
+
+RECIPE = "lhotse:"
+"""What the name of a corpus starts with that lhotse's recipe of that name lists."""
 
 _N_SHOWN = 5  # faults in an error's message
 
@@ -126,7 +131,7 @@ def prepare(
     Every file is decoded. When too many utterances break, `rejected.tsv` is written and the manifests are not.
 
     Args:
-        corpus: one of `CORPORA` or `LAYOUTS`.
+        corpus: one of `CORPORA` or `LAYOUTS`, or lhotse:NAME.
         source: folder of the corpus as published; None for a corpus that brings its own audio.
         out: folder to write to; made if missing.
         max_rejected: largest share of utterances, from 0 to 1, that may be refused.
@@ -176,10 +181,12 @@ def _list_candidates(corpus: str, source: Path | None, out: Path, audio_root: Pa
         if source is None:
             raise CorpusError(f"{corpus}: needs SOURCE, the folder or file with the corpus")
         return LAYOUTS[corpus](source, audio_root, out)
+    if corpus.startswith(RECIPE):
+        return load_recipe(corpus.removeprefix(RECIPE), source)
     if corpus not in CORPORA:
         raise CorpusError(
             f"unknown corpus {corpus!r}; expected one of {', '.join(sorted(CORPORA))}, or for your own data one of "
-            f"{', '.join(sorted(LAYOUTS))}"
+            f"{', '.join(sorted(LAYOUTS))}, or {RECIPE}NAME for a recipe of lhotse's"
         )
     if audio_root is not None:
         raise CorpusError(f"{corpus}: takes no --audio-root, its layout says where audio lies")
