@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from asr.cli.options import DECODING_TIMEOUT_S, Device, ModelFolder, Phrases, Search, with_phrases
+from asr.cli.options import DECODING_TIMEOUT_S, Device, EmbedAudio, ModelFolder, Phrases, Search, with_phrases
 from asr.cli.progress import progress_bar
 
 
@@ -14,10 +14,17 @@ def evaluate(
     model: ModelFolder,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder per manifest for results.json, and hyp.trn, ref.trn, alignments, or labels.tsv."),
+        typer.Option(
+            help="Folder per manifest: report.html, results.json, RESULTS.md, wer.txt, hyp.trn, ref.trn; or labels.tsv."
+        ),
     ] = None,
     search: Search = None,
     phrases: Phrases = None,
+    pictures: Annotated[
+        int,
+        typer.Option(metavar="N", min=0, help="Show log-mel and attention of the N worst utterances in report.html."),
+    ] = 10,
+    embed_audio: EmbedAudio = 0.0,
     device: Device = "auto",
 ) -> None:
     """Score a model on test sets, with 95 % intervals: word and character error rate, BLEU, or accuracy, by its task.
@@ -32,6 +39,7 @@ def evaluate(
         raise typer.BadParameter("two manifests of the same name would share a folder; give --out to one at a time")
 
     from asr.ranks.group import join_ranks
+    from asr.recognizer.evaluate import Showing
     from asr.recognizer.trained import evaluate_trained, load_trained
     from asr.training.memory import keep_memory
 
@@ -41,7 +49,8 @@ def evaluate(
         for manifest in manifests:
             folder = out / manifest.stem if out is not None and len(manifests) > 1 else out
             with progress_bar(str(manifest), shown=ranks.is_first) as progress:
-                evaluation = evaluate_trained(trained, manifest, folder, ranks, progress)
+                showing = Showing(pictures, embed_audio)
+                evaluation = evaluate_trained(trained, manifest, folder, ranks, progress, showing)
             if ranks.is_first:
                 typer.echo(manifest)
                 typer.echo(evaluation.report)

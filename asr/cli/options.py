@@ -16,6 +16,9 @@ Phrases = Annotated[
     typer.Option(metavar="FILE", help="Phrases to favour, one a line, weight behind a tab: --search phrases=FILE."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; auto takes a GPU where there is one.")]
+EmbedAudio = Annotated[
+    float, typer.Option(metavar="MB", min=0, help="Put so much audio into report.html, the worst first; else links.")
+]
 
 DECODING_TIMEOUT_S = 600.0  # with several processes: no batch takes longer to decode
 

@@ -5,6 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from asr.cli.options import EmbedAudio
+from asr.cli.progress import progress_bar
+
 # As in asr.scoring.texts, which would load numpy for the sake of --help.
 Format = Literal["lines", "kaldi", "trn", "stm", "json"]
 
@@ -27,8 +30,11 @@ def score(
     out: Annotated[Path | None, typer.Option(help="Folder for the files that `asr evaluate --out` writes.")] = None,
     ref_format: Annotated[Format | None, typer.Option(help="How to read REF, where its content misleads.")] = None,
     hyp_format: Annotated[Format | None, typer.Option(help="The same of HYP.")] = None,
+    embed_audio: EmbedAudio = 0.0,
 ) -> None:
     """Score texts: word, character and sentence error rate with 95 % intervals, and NIST sclite's counts.
+
+    With --out, also a page to look at, with audio and signal-to-noise ratios where JSON rows name audio files.
 
     Takes Kaldi text (id words), trn, stm, JSON rows (our manifests and transcripts, NeMo's text and pred_text), a JSON
     mapping from id to text, results.json, and plain lines. Utterances are joined by id, in any order; missing, extra
@@ -40,17 +46,23 @@ def score(
       asr score data/an4/test.jsonl hyp.jsonl --normalize basic --out exp/scored
       asr score nemo_predictions.json
     """
+    from asr.scoring.evidence import gather
     from asr.scoring.files import read_pairs, score_pairs
     from asr.scoring.normalizers import normalizer
     from asr.scoring.printable import printable
-    from asr.scoring.report import score_lines, write_report
+    from asr.scoring.report import check_folder, score_lines, write_report
 
     rules = normalizer(normalize or ())
+    if out is not None:
+        check_folder(out)
     pairs = read_pairs(reference, hypothesis or reference, ref_format, hyp_format)
     scored = score_pairs(pairs, rules)
     lines = [*score_lines(scored), f"normalisation: {rules.name}", *pairs.notes]
     if out is not None:
         about = {"reference": str(reference), "hypothesis": str(hypothesis or reference)}
-        write_report(out, scored, about | {"normalisation": rules.name, "notes": list(pairs.notes)})
+        about |= {"normalisation": rules.name, "notes": "; ".join(pairs.notes)}
+        with progress_bar("listening") as progress:
+            evidence = gather(scored, pairs.known, embed_bytes=round(1e6 * embed_audio), progress=progress)
+        write_report(out, scored, about, name=(hypothesis or reference).stem, evidence=evidence)
     for line in lines:
         typer.echo(printable(line))

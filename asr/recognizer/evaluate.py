@@ -11,15 +11,31 @@ from asr.corpora.manifest import Utterance, read_manifest
 from asr.ranks.group import Ranks
 from asr.recognizer.calibrate import recognized, words_right
 from asr.recognizer.decode import decode
+from asr.recognizer.pictures.worst import draw_worst
 from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.transcript import Flag
 from asr.scoring.calibration import Reliability, reliability
 from asr.scoring.corpus import CorpusScore, score
-from asr.scoring.report import per_cent, score_lines, write_report
+from asr.scoring.evidence import Evidence, gather
+from asr.scoring.report import check_folder, per_cent, score_lines, write_report
+from asr.scoring.rows import Clip, Known
 from asr.scoring.translation import TranslationScore, score_translations
 from asr.text.normalize import normalize
 
 N_RESAMPLES = 1000  # of the bootstrap
+
+
+@dataclass(frozen=True)
+class Showing:
+    """What report.html shows beside texts.
+
+    Attributes:
+        n_pictures: Utterances with log-mel and attention, those with most errors.
+        embed_mb: Megabytes of audio put into the page, those with most errors first; the rest is linked.
+    """
+
+    n_pictures: int = 10
+    embed_mb: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -80,21 +96,25 @@ def evaluate(
     batch_s: float | None = None,
     ranks: Ranks | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    showing: Showing | None = None,
 ) -> Evaluation:
     """Decodes a test set and scores it, normalised references against normalised hypotheses, joined by id.
 
     Args:
         recognizer: The model.
         manifest: The test set.
-        out: Folder for results.json, hyp.trn, ref.trn and wer.txt; None writes nothing.
+        out: Folder for what `write_report` writes; None writes nothing.
         batch_s: Padded seconds per batch; None takes the recipe's. Transcripts do not depend on it.
         ranks: The processes that share the work; the first writes, all get the result. None for this one alone.
         progress: Told (utterances done, all of this process's).
+        showing: What the page in `out` shows; None takes the defaults.
 
     Raises:
         ManifestError, AudioError, ScoringError: See there.
     """
     ranks = ranks or Ranks()
+    if out is not None:
+        check_folder(out)  # before the work, not after
     utterances = read_manifest(manifest, recognizer.recipe.task.target)
     start = time.perf_counter()
     seconds = batch_s or recognizer.recipe.search.batch_s
@@ -127,8 +147,33 @@ def evaluate(
             about["confidence"] = asdict(found.confidence)
         if found.translation:
             about["translation"] = asdict(found.translation)
-        write_report(out, scored, about)
+        about["normalisation"] = "case folded"
+        evidence = _evidence(recognizer, utterances, rows, scored, showing or Showing())
+        write_report(out, scored, about, name=manifest.stem, evidence=evidence)
     return found
+
+
+def _evidence(
+    recognizer: Recognizer,
+    utterances: Sequence[Utterance],
+    rows: Sequence[dict[str, Any]],
+    scored: CorpusScore,
+    showing: Showing,
+) -> Evidence:
+    known = {
+        utterance.id: Known(
+            utterance.speaker,
+            None,
+            utterance.duration_s,
+            Clip(utterance.audio, utterance.start_s, utterance.duration_s, utterance.part),
+            None if None in confidences else confidences,
+        )
+        for utterance, confidences in zip(
+            utterances, (tuple(word["confidence"] for word in row["words"]) for row in rows), strict=True
+        )
+    }
+    pictures = draw_worst(recognizer, utterances, scored, showing.n_pictures)
+    return gather(scored, known, pictures=pictures, embed_bytes=round(1e6 * showing.embed_mb))
 
 
 def _confidence(utterances: Sequence[Utterance], rows: Sequence[dict[str, Any]]) -> Confidence | None:

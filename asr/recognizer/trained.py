@@ -9,7 +9,7 @@ from asr.models.language_models.language_model import LanguageModel
 from asr.ranks.group import Ranks
 from asr.recognizer.classifier import Classifier
 from asr.recognizer.confidence import Calibration
-from asr.recognizer.evaluate import Evaluation, evaluate
+from asr.recognizer.evaluate import Evaluation, Showing, evaluate
 from asr.recognizer.evaluate_labels import LabelEvaluation, evaluate_labels
 from asr.recognizer.language_models import load_language_models
 from asr.recognizer.model_folder import load_model
@@ -35,11 +35,16 @@ def load_trained(folder: Path, *, device: str = "auto", search: Sequence[str] = 
 
 
 def evaluate_trained(
-    trained: Trained, test_set: Path, out: Path | None, ranks: Ranks, progress: Callable[[int, int], None]
+    trained: Trained,
+    test_set: Path,
+    out: Path | None,
+    ranks: Ranks,
+    progress: Callable[[int, int], None],
+    showing: Showing | None = None,
 ) -> Evaluation | LabelEvaluation | Perplexity:
     """Scores a model on a test set, as its task asks; see `evaluate`, `evaluate_labels` and `evaluate_text`."""
     if isinstance(trained, TextModel):
         return evaluate_text(trained, test_set, out, ranks, progress)
     if isinstance(trained, Classifier):
         return evaluate_labels(trained, test_set, out, ranks=ranks, progress=progress)
-    return evaluate(trained, test_set, out, ranks=ranks, progress=progress)
+    return evaluate(trained, test_set, out, ranks=ranks, progress=progress, showing=showing)

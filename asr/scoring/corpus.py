@@ -9,6 +9,7 @@ from operator import add
 import numpy as np
 
 from asr.scoring.errors import ErrorCounts, ScoringError, character_errors, word_errors
+from asr.scoring.sclite import sclite_errors
 
 _N_LISTED = 20
 _BLOCK_CELLS = 4_000_000  # resampled utterances drawn at a time; bounds memory to some 100 MB
@@ -37,6 +38,7 @@ class CorpusScore:
         wer_interval: Lower and upper end of the 95 % bootstrap interval of the word error rate.
         cer_interval: The same for the character error rate.
         ser_interval: The same for the sentence error rate.
+        by_sclite: Word errors as NIST sclite counts them, summed over the corpus.
     """
 
     utterances: tuple[UtteranceScore, ...]
@@ -45,6 +47,7 @@ class CorpusScore:
     wer_interval: tuple[float, float]
     cer_interval: tuple[float, float]
     ser_interval: tuple[float, float]
+    by_sclite: ErrorCounts
 
     @property
     def wer(self) -> float:
@@ -124,6 +127,7 @@ def score(
         bootstrap_interval(words, n_resamples=n_resamples, seed=seed),
         bootstrap_interval(characters, n_resamples=n_resamples, seed=seed),
         bootstrap_interval(sentences, n_resamples=n_resamples, seed=seed),
+        reduce(add, (sclite_errors(each.reference, each.hypothesis) for each in utterances)),
     )
 
 

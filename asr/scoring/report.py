@@ -1,18 +1,21 @@
-"""A corpus score as files: results.json for programs, wer.txt for people, ref.trn and hyp.trn for sclite."""
+"""A corpus score as files: report.html, RESULTS.md, wer.txt for people, results.json for programs, trn for sclite."""
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from asr.corpora.manifest import whole_file
 from asr.scoring.corpus import CorpusScore, UtteranceScore
 from asr.scoring.errors import AlignedPair, ErrorCounts, ScoringError, align_words
+from asr.scoring.evidence import Evidence
+from asr.scoring.page import render_page
 from asr.scoring.printable import printable
-from asr.scoring.sclite import sclite_errors
+from asr.scoring.results_table import results_table
 from asr.scoring.trn import format_trn
 
+FILES = ("report.html", "results.json", "RESULTS.md", "wer.txt", "ref.trn", "hyp.trn")
 _RULE = "=" * 80
 _MARKS = {"equal": "=", "substitute": "S", "delete": "D", "insert": "I"}
 
@@ -39,39 +42,46 @@ def score_lines(score: CorpusScore) -> list[str]:
         wer_line(score.words),
         wer_line(score.characters, "CER"),
         _ser_line(score),
-        f"{wer_line(sclite_total(score))} by NIST sclite's alignment",
+        f"{wer_line(score.by_sclite)} by NIST sclite's alignment",
         f"{'; '.join(rates)}; {len(score.utterances)} utterances",
     ]
 
 
-def sclite_total(score: CorpusScore) -> ErrorCounts:
-    """Word errors summed over the corpus as NIST sclite counts them."""
-    return sum((sclite_errors(each.reference, each.hypothesis) for each in score.utterances), ErrorCounts())
-
-
-def write_report(out: Path, score: CorpusScore, about: Mapping[str, Any] | None = None) -> None:
-    """Writes results.json, wer.txt, ref.trn and hyp.trn, each replaced whole.
+def write_report(
+    out: Path,
+    score: CorpusScore,
+    about: Mapping[str, Any] | None = None,
+    *,
+    name: str | None = None,
+    evidence: Evidence | None = None,
+) -> None:
+    """Writes report.html, results.json, RESULTS.md, wer.txt, ref.trn and hyp.trn, each replaced whole.
 
     Args:
-        out: Folder for the four files, created when missing.
+        out: Folder for the files, created when missing.
         score: What `asr.scoring.corpus.score` returned.
         about: What produced the hypotheses (command, model, search settings, seconds), put into results.json as it is.
+        name: Of the test set; None takes the folder's.
+        evidence: What the page can show beside texts.
 
     Raises:
         ScoringError: The folder holds a file of one of these names that no earlier report made.
         OSError: A file cannot be written.
     """
-    results = json.dumps(summary(score) | {"about": dict(about or {})}, indent=2, ensure_ascii=False, allow_nan=False)
+    about, name = dict(about or {}), name or out.resolve().name
+    results = json.dumps(summary(score) | {"about": about}, indent=2, ensure_ascii=False, allow_nan=False)
     contents = {
         "ref.trn": format_trn({each.id: each.reference for each in score.utterances}),
         "hyp.trn": format_trn({each.id: each.hypothesis for each in score.utterances}),
         "wer.txt": "".join(f"{line}\n" for line in wer_lines(score)),
+        "RESULTS.md": results_table(score, name, about),
+        "report.html": render_page(score, evidence or Evidence(), name, about, out),
         "results.json": results + "\n",
     }
-    _check_folder(out, contents)
+    check_folder(out)
     out.mkdir(parents=True, exist_ok=True)
-    for name, text in contents.items():
-        with whole_file(out / name) as file:
+    for file_name, text in contents.items():
+        with whole_file(out / file_name) as file:
             # Half of a surrogate pair, which a name or JSON may hold, is no text.
             file.write(text.encode("utf-8", "replace"))
 
@@ -81,8 +91,13 @@ def is_report(results: object) -> bool:
     return isinstance(results, dict) and {"wer", "cer", "utterances"} <= results.keys()
 
 
-def _check_folder(out: Path, names: Iterable[str]) -> None:
-    there = [name for name in names if (out / name).exists()]
+def check_folder(out: Path) -> None:
+    """Makes sure that `write_report` would replace nothing but an earlier report.
+
+    Raises:
+        ScoringError: It would.
+    """
+    there = [name for name in FILES if (out / name).exists()]
     if not there:
         return
     try:
@@ -106,7 +121,7 @@ def summary(score: CorpusScore) -> dict[str, Any]:
         "n_wrong": score.n_wrong,
         "words": _plain(score.words),
         "characters": _plain(score.characters),
-        "words_by_sclite_weights": _plain(sclite_total(score)),
+        "words_by_sclite_weights": _plain(score.by_sclite),
         "speakers": {speaker: _plain(counts) for speaker, counts in score.by_speaker().items()},
         "utterances": [
             {"id": each.id, "reference": each.reference, "hypothesis": each.hypothesis, "words": _plain(each.words)}

@@ -6,6 +6,7 @@ import pytest
 
 from asr.recognizer import inspect as inspect_module
 from asr.recognizer import trained as trained_module
+from asr.recognizer.evaluate import Showing
 from asr.recognizer.pictures.maps import View
 from asr.recognizer.sight import SightError
 
@@ -14,9 +15,9 @@ from asr.recognizer.sight import SightError
 def calls(monkeypatch):
     made = []
 
-    def evaluate(trained, manifest, out, ranks, progress):
+    def evaluate(trained, manifest, out, ranks, progress, showing):
         progress(1, 2)
-        made.append((trained, manifest, out))
+        made.append((trained, manifest, out, showing))
         return SimpleNamespace(report="%WER 3.09 [ 1622 / 52576, 167 ins, 171 del, 1284 sub ]")
 
     def inspect(recognizer, audio, out, *, text, view):
@@ -35,12 +36,17 @@ def test_stdout_holds_the_report_alone(asr, calls, tmp_path):
     outcome = asr("evaluate", "--model", "m", "test.jsonl", "--out", tmp_path, "--search", "beam_size=4")
     assert outcome.status == 0
     assert outcome.out == "test.jsonl\n%WER 3.09 [ 1622 / 52576, 167 ins, 171 del, 1284 sub ]\n"
-    assert calls == [((Path("m"), "auto", ("beam_size=4",)), Path("test.jsonl"), tmp_path)]
+    assert calls == [((Path("m"), "auto", ("beam_size=4",)), Path("test.jsonl"), tmp_path, Showing())]
+
+
+def test_what_the_page_shows_can_be_chosen(asr, calls, tmp_path):
+    asr("evaluate", "--model", "m", "a.jsonl", "--out", tmp_path, "--pictures", 3, "--embed-audio", 2.5)
+    assert calls[0][-1] == Showing(n_pictures=3, embed_mb=2.5)
 
 
 def test_several_test_sets_have_a_folder_each(asr, calls, tmp_path):
     assert asr("evaluate", "--model", "m", "a.jsonl", "b.jsonl", "--out", tmp_path).status == 0
-    assert [out for _, _, out in calls] == [tmp_path / "a", tmp_path / "b"]
+    assert [call[2] for call in calls] == [tmp_path / "a", tmp_path / "b"]
 
 
 def test_two_test_sets_of_one_name_are_usage(asr, calls, tmp_path):

@@ -30,6 +30,7 @@ from asr.recognizer.pictures.maps import View
 from asr.recognizer.sight import SightError, look
 from asr.recognizer.train import train_recipe
 from asr.recognizer.trained import load_trained
+from asr.scoring.report import FILES
 from asr.training import objectives as objectives_room
 from asr.training import trainer as trainer_room
 from asr.training.checkpoint import CheckpointError, verify_directory
@@ -222,7 +223,9 @@ def test_it_learns(trained: Path, manifest: Path, tmp_path: Path) -> None:
     assert found.score.words.n_errors == 0, (tmp_path / "out" / "wer.txt").read_text()
     assert found.report.startswith("%WER 0.00 [ 0 / 12, 0 ins, 0 del, 0 sub ]")
     assert not any(found.flags.values())
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"results.json", "hyp.trn", "ref.trn", "wer.txt"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == set(FILES)
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.count('"url":"./') == len(found.score.utterances) and '"snr":' in page and "calibration error" in page
     metrics = [json.loads(line) for line in (trained.parent / "metrics.jsonl").read_text().splitlines()]
     assert {"train", "dev", "average"} == {row["group"] for row in metrics}
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from asr.scoring.corpus import score
 from asr.scoring.errors import ErrorCounts, ScoringError
-from asr.scoring.report import wer_line, write_report
+from asr.scoring.report import FILES, wer_line, write_report
 from asr.scoring.trn import read_trn, trn_id, write_trn
 
 COMPARE = Path(__file__).parents[2] / "scripts" / "compare_sclite"
@@ -55,7 +55,9 @@ def test_report_files(tmp_path):
     result = score(references, {"s-1": "good", "s-2": "hello here you", "s-3": "uh"}, {"s-1": "s"})
     write_report(tmp_path / "out", result, {"command": "asr evaluate"})
     out = tmp_path / "out"
-    assert sorted(entry.name for entry in out.iterdir()) == ["hyp.trn", "ref.trn", "results.json", "wer.txt"]
+    assert {entry.name for entry in out.iterdir()} == set(FILES)
+    assert "|out|3|4|" in (out / "RESULTS.md").read_text()
+    assert "<title>out</title>" in (out / "report.html").read_text()
     assert (out / "hyp.trn").read_text() == "good (s-1)\nhello here you (s-2)\nuh (s-3)\n"
     assert (out / "ref.trn").read_text() == "good \x1b[31mmorning (s-1)\nhello there (s-2)\n(s-3)\n"
     results = json.loads((out / "results.json").read_text())
