@@ -39,13 +39,18 @@ def evaluate(
         raise typer.BadParameter("two manifests of the same name would share a folder; give --out to one at a time")
 
     from asr.ranks.group import join_ranks
-    from asr.recognizer.evaluate import Showing
+    from asr.recognizer.evaluate import Evaluation, Showing
     from asr.recognizer.trained import evaluate_trained, load_trained
+    from asr.scoring.results_table import check_results_table, write_results_table
     from asr.training.memory import keep_memory
 
     keep_memory()
     with join_ranks(DECODING_TIMEOUT_S) as ranks:
         trained = load_trained(model, device=device, search=with_phrases(search, phrases))
+        table = out / "RESULTS.md" if out is not None and len(manifests) > 1 else None
+        if table:
+            check_results_table(table)
+        scores = {}
         for manifest in manifests:
             folder = out / manifest.stem if out is not None and len(manifests) > 1 else out
             with progress_bar(str(manifest), shown=ranks.is_first) as progress:
@@ -54,3 +59,7 @@ def evaluate(
             if ranks.is_first:
                 typer.echo(manifest)
                 typer.echo(evaluation.report)
+            if isinstance(evaluation, Evaluation):
+                scores[manifest.stem] = evaluation.score
+        if table and scores and ranks.is_first:
+            write_results_table(table, scores, {"model": str(model)})

@@ -46,8 +46,8 @@ def score(
       asr score data/an4/test.jsonl hyp.jsonl --normalize basic --out exp/scored
       asr score nemo_predictions.json
     """
-    from asr.scoring.evidence import gather
-    from asr.scoring.files import read_pairs, score_pairs
+    from asr.scoring.evidence import Evidence, embedded, measured
+    from asr.scoring.files import advice, read_pairs, score_pairs
     from asr.scoring.normalizers import normalizer
     from asr.scoring.printable import printable
     from asr.scoring.report import check_folder, score_lines, write_report
@@ -57,12 +57,17 @@ def score(
         check_folder(out)
     pairs = read_pairs(reference, hypothesis or reference, ref_format, hyp_format)
     scored = score_pairs(pairs, rules)
-    lines = [*score_lines(scored), f"normalisation: {rules.name}", *pairs.notes]
+    lines = [*score_lines(scored), f"normalisation: {rules.name}", *advice(scored, rules), *pairs.notes]
     if out is not None:
         about = {"reference": str(reference), "hypothesis": str(hypothesis or reference)}
         about |= {"normalisation": rules.name, "notes": "; ".join(pairs.notes)}
+        snrs_db = {}
         with progress_bar("listening") as progress:
-            evidence = gather(scored, pairs.known, embed_bytes=round(1e6 * embed_audio), progress=progress)
+            for done, (id, known) in enumerate(pairs.known.items(), start=1):
+                snrs_db[id] = measured(known.clip)
+                progress(done, len(pairs.known))
+        audio = embedded(scored, pairs.known, round(1e6 * embed_audio))
+        evidence = Evidence(pairs.known, snrs_db, audio=audio)
         write_report(out, scored, about, name=(hypothesis or reference).stem, evidence=evidence)
     for line in lines:
         typer.echo(printable(line))

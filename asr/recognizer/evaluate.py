@@ -1,7 +1,7 @@
 """How many words does a model get wrong on a test set?"""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from asr.recognizer.recognizer import Recognizer
 from asr.recognizer.transcript import Flag
 from asr.scoring.calibration import Reliability, reliability
 from asr.scoring.corpus import CorpusScore, score
-from asr.scoring.evidence import Evidence, gather
+from asr.scoring.evidence import Evidence, embedded, measured
 from asr.scoring.report import check_folder, per_cent, score_lines, write_report
 from asr.scoring.rows import Clip, Known
 from asr.scoring.translation import TranslationScore, score_translations
@@ -136,6 +136,8 @@ def evaluate(
         if recognizer.recipe.task.kind == "translate"
         else None,
     )
+    known = {utterance.id: _known(utterance, row) for utterance, row in zip(utterances, rows, strict=True)}
+    snrs_db = _measure(known, ranks) if out is not None else {}
     if out is not None and ranks.is_first:
         about = {
             "manifest": str(manifest),
@@ -148,32 +150,32 @@ def evaluate(
         if found.translation:
             about["translation"] = asdict(found.translation)
         about["normalisation"] = "case folded"
-        evidence = _evidence(recognizer, utterances, rows, scored, showing or Showing())
+        showing = showing or Showing()
+        pictures = draw_worst(recognizer, utterances, scored, showing.n_pictures)
+        evidence = Evidence(known, snrs_db, pictures, embedded(scored, known, round(1e6 * showing.embed_mb)))
         write_report(out, scored, about, name=manifest.stem, evidence=evidence)
     return found
 
 
-def _evidence(
-    recognizer: Recognizer,
-    utterances: Sequence[Utterance],
-    rows: Sequence[dict[str, Any]],
-    scored: CorpusScore,
-    showing: Showing,
-) -> Evidence:
-    known = {
-        utterance.id: Known(
-            utterance.speaker,
-            None,
-            utterance.duration_s,
-            Clip(utterance.audio, utterance.start_s, utterance.duration_s, utterance.part),
-            None if None in confidences else confidences,
-        )
-        for utterance, confidences in zip(
-            utterances, (tuple(word["confidence"] for word in row["words"]) for row in rows), strict=True
-        )
-    }
-    pictures = draw_worst(recognizer, utterances, scored, showing.n_pictures)
-    return gather(scored, known, pictures=pictures, embed_bytes=round(1e6 * showing.embed_mb))
+def _known(utterance: Utterance, row: Mapping[str, Any]) -> Known:
+    """What a page shows of an utterance beside its texts."""
+    confidences = tuple(word["confidence"] for word in row["words"])
+    return Known(
+        utterance.speaker,
+        None,
+        utterance.duration_s,
+        Clip(utterance.audio, utterance.start_s, utterance.duration_s, utterance.part),
+        None if None in confidences else confidences,
+    )
+
+
+def _measure(known: Mapping[str, Known], ranks: Ranks) -> dict[str, float | None]:
+    """Signal-to-noise ratios; every rank listens to its share."""
+    found: list[float | None] = []
+    for id in ranks.share(list(known)):
+        ranks.at(len(found), "validating", [id])
+        found.append(measured(known[id].clip))
+    return dict(zip(known, ranks.in_order(found), strict=True))
 
 
 def _confidence(utterances: Sequence[Utterance], rows: Sequence[dict[str, Any]]) -> Confidence | None:

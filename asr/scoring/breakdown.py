@@ -43,7 +43,7 @@ class Grouping:
     groups: tuple[Group, ...]
 
 
-def groupings(score: CorpusScore, known: Mapping[str, Known], snrs_db: Mapping[str, float]) -> list[Grouping]:
+def groupings(score: CorpusScore, known: Mapping[str, Known], snrs_db: Mapping[str, float | None]) -> list[Grouping]:
     """By corpus, speaker, length in words and in seconds, signal-to-noise ratio: what is known, and tells any apart."""
 
     def speaker(each: UtteranceScore) -> str | None:
@@ -60,7 +60,8 @@ def groupings(score: CorpusScore, known: Mapping[str, Known], snrs_db: Mapping[s
         return None if duration_s is None else _range(duration_s, _LENGTHS_S, "s")
 
     def snr(each: UtteranceScore) -> str | None:
-        return _range(snrs_db[each.id], _SNRS_DB, "dB") if each.id in snrs_db else None
+        ratio_db = snrs_db.get(each.id)
+        return None if ratio_db is None else _range(ratio_db, _SNRS_DB, "dB")
 
     kinds: list[tuple[str, Callable[[UtteranceScore], str | None], Callable[[str], object]]] = [
         ("By corpus", corpus, str),

@@ -3,14 +3,14 @@
 import base64
 import io
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
 import soundfile as sf
 
-from asr.audio.read import RATE_HZ, AudioError
+from asr.audio.read import RATE_HZ, AudioError, Samples
 from asr.scoring.corpus import CorpusScore, UtteranceScore
 from asr.scoring.loudness import snr_db
 from asr.scoring.rows import Clip, Known
@@ -25,54 +25,45 @@ class Evidence:
 
     Attributes:
         known: What is known.
-        snrs_db: Signal-to-noise ratio, see `asr.scoring.loudness`.
+        snrs_db: Signal-to-noise ratio, see `asr.scoring.loudness`; None where there is none.
         pictures: PNG files.
         audio: FLAC files that are to be put into the page.
     """
 
     known: Mapping[str, Known] = field(default_factory=dict)
-    snrs_db: Mapping[str, float] = field(default_factory=dict)
+    snrs_db: Mapping[str, float | None] = field(default_factory=dict)
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     audio: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def gather(
-    score: CorpusScore,
-    known: Mapping[str, Known],
-    *,
-    pictures: Mapping[str, bytes] | None = None,
-    embed_bytes: int = 0,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Evidence:
-    """Listens to all utterances that can be heard; those that cannot are left out.
+def measured(clip: Clip | None) -> float | None:
+    """The signal-to-noise ratio of an utterance; None where it cannot be heard, or has none."""
+    samples = _heard(clip)
+    return None if samples is None else snr_db(samples)
 
-    Args:
-        score: The utterances.
-        known: Where they can be heard.
-        pictures: PNG files of some.
-        embed_bytes: How much audio to put into the page, those with most errors first.
-        progress: Told (utterances done, all).
-    """
-    snrs_db: dict[str, float] = {}
+
+def embedded(score: CorpusScore, known: Mapping[str, Known], n_bytes: int) -> dict[str, bytes]:
+    """Audio to put into a page, as FLAC: the worst utterances, until the next has no room in `n_bytes` of base64."""
     audio: dict[str, bytes] = {}
-    for done, each in enumerate(worst_first(score.utterances), start=1):
-        clip = known[each.id].clip if each.id in known else None
-        if clip is not None and clip.path.is_file():  # nothing that waits for a writer, such as a pipe
-            try:
-                samples = clip.read()
-            except (AudioError, OSError):
-                continue
-            ratio = snr_db(samples)
-            if ratio is not None:
-                snrs_db[each.id] = ratio
-            if embed_bytes > 0:
-                flac = _flac(samples)
-                size = len(base64.b64encode(flac))
-                if size <= embed_bytes:
-                    audio[each.id] = flac
-                embed_bytes -= size  # the first that has no room is the last that is tried
-        progress(done, len(score.utterances))
-    return Evidence(known, snrs_db, pictures or {}, audio)
+    for each in worst_first(score.utterances):
+        samples = _heard(known[each.id].clip if each.id in known else None) if n_bytes > 0 else None
+        if samples is not None:
+            buffer = io.BytesIO()
+            sf.write(buffer, samples, RATE_HZ, format="FLAC", subtype="PCM_16")
+            flac = buffer.getvalue()
+            n_bytes -= len(base64.b64encode(flac))
+            if n_bytes >= 0:
+                audio[each.id] = flac
+    return audio
+
+
+def _heard(clip: Clip | None) -> Samples | None:
+    if clip is None or not clip.path.is_file():  # nothing that waits for a writer, such as a pipe
+        return None
+    try:
+        return clip.read()
+    except (AudioError, OSError):
+        return None
 
 
 def worst_first(utterances: Sequence[UtteranceScore]) -> list[UtteranceScore]:
@@ -92,9 +83,3 @@ def link(clip: Clip | None, page: Path) -> str | None:
     end = f",{start_s + duration_s:.3f}" if duration_s is not None else ""
     stretch = f"#t={start_s:.3f}{end}" if start_s or duration_s is not None else ""
     return "./" + quote(os.fsencode(path)) + stretch
-
-
-def _flac(samples: object) -> bytes:
-    buffer = io.BytesIO()
-    sf.write(buffer, samples, RATE_HZ, format="FLAC", subtype="PCM_16")
-    return buffer.getvalue()

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from asr.scoring.corpus import CorpusScore, by_id, score
-from asr.scoring.errors import ScoringError
+from asr.scoring.errors import ScoringError, align_words
 from asr.scoring.json_texts import holds_both
-from asr.scoring.normalizers import RAW, Normalizer
+from asr.scoring.normalizers import RAW, Normalizer, basic
 from asr.scoring.rows import Known
 from asr.scoring.texts import Format, Texts, read_texts
 from asr.scoring.trn import trn_id
 
 _AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".mp4", ".webm", ".sph"}
 _N_ALIKE = 10
+_MUCH = 0.05
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,23 @@ def score_pairs(pairs: Pairs, normalizer: Normalizer = RAW, *, n_resamples: int 
         {id: known.speaker for id, known in pairs.known.items() if known.speaker is not None},
         n_resamples=n_resamples,
     )
+
+
+def advice(score: CorpusScore, normalizer: Normalizer) -> list[str]:
+    """A line where texts were compared raw and much of the error is no word's but its spelling's."""
+    if normalizer is not RAW or not score.words.n_errors:
+        return []
+    alike = sum(
+        pair.operation == "substitute" and basic(pair.reference or "") == basic(pair.hypothesis or "")
+        for each in score.utterances
+        for pair in align_words(each.reference, each.hypothesis)
+    )
+    if alike < _MUCH * score.words.n_errors:
+        return []
+    return [
+        f"{alike} of {score.words.n_errors} errors are words that differ in nothing but case, punctuation or Unicode "
+        "form: --normalize basic folds these"
+    ]
 
 
 def _apply(normalize: Callable[[str], str], texts: Mapping[str, str]) -> dict[str, str]:

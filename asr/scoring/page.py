@@ -46,7 +46,7 @@ def render_page(score: CorpusScore, evidence: Evidence, title: str, about: Mappi
     body = [
         _head(score, title, about),
         *(_grouping(each) for each in groupings(score, evidence.known, evidence.snrs_db)),
-        f'<p class="note">{escape(METHOD)}</p>' if evidence.snrs_db else "",
+        f'<p class="note">{escape(METHOD)}</p>' if any(each is not None for each in evidence.snrs_db.values()) else "",
         _frequent(alignments),
         _calibration(score, alignments, evidence),
         _LIST,
@@ -112,12 +112,12 @@ def _row(each: UtteranceScore, alignment: Sequence[AlignedPair], evidence: Evide
             parts.append(str(words[0]))
     counts = [each.words.substitutions, each.words.deletions, each.words.insertions, each.words.n_reference]
     row: dict[str, Any] = {"id": printable(each.id), "n": counts, "a": parts}
-    known = evidence.known.get(each.id)
+    known, ratio_db = evidence.known.get(each.id), evidence.snrs_db.get(each.id)
     more = {
         "who": None if each.speaker is None else printable(each.speaker),
         "from": known and known.corpus and printable(known.corpus),
         "s": known and known.duration_s and round(known.duration_s, 2),
-        "snr": None if each.id not in evidence.snrs_db else round(evidence.snrs_db[each.id], 1),
+        "snr": None if ratio_db is None else round(ratio_db, 1),
         "url": None if each.id in evidence.audio else link(known.clip if known else None, folder),
     }
     return row | {key: value for key, value in more.items() if value is not None}

@@ -74,7 +74,7 @@ def write_report(
         "ref.trn": format_trn({each.id: each.reference for each in score.utterances}),
         "hyp.trn": format_trn({each.id: each.hypothesis for each in score.utterances}),
         "wer.txt": "".join(f"{line}\n" for line in wer_lines(score)),
-        "RESULTS.md": results_table(score, name, about),
+        "RESULTS.md": results_table({name: score}, about),
         "report.html": render_page(score, evidence or Evidence(), name, about, out),
         "results.json": results + "\n",
     }

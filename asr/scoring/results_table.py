@@ -4,22 +4,49 @@ import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+from asr.corpora.manifest import whole_file
 from asr.scoring.corpus import CorpusScore
-from asr.scoring.errors import ErrorCounts
+from asr.scoring.errors import ErrorCounts, ScoringError
 from asr.scoring.printable import printable
 
 _HEAD = "|dataset|Snt|Wrd|Corr|Sub|Del|Ins|Err|S.Err|\n|---|---|---|---|---|---|---|---|---|"
 
 
-def results_table(score: CorpusScore, dataset: str, about: Mapping[str, Any]) -> str:
+_MARK = "<!-- Made by asr, replaced by its next report. -->"
+
+
+def write_results_table(path: Path, scores: Mapping[str, CorpusScore], about: Mapping[str, Any]) -> None:
+    """Writes the tables of several test sets to a file, whole.
+
+    Raises:
+        ScoringError: The file is not of an earlier report.
+        OSError: It cannot be written.
+    """
+    check_results_table(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as file:
+        file.write(results_table(scores, about).encode("utf-8", "replace"))
+
+
+def check_results_table(path: Path) -> None:
+    """Makes sure that `write_results_table` would replace nothing but its own.
+
+    Raises:
+        ScoringError: It would.
+    """
+    if path.exists() and not path.read_bytes().startswith(_MARK.encode()):
+        raise ScoringError(f"{path}: exists and is not of an earlier report of asr; choose another folder")
+
+
+def results_table(scores: Mapping[str, CorpusScore], about: Mapping[str, Any]) -> str:
     """The file's content: what it was made with, then percents of words as NIST sclite counts them, and of characters.
 
     Args:
-        score: To be told.
-        dataset: Name of the row.
-        about: What produced the score; plain values are listed.
+        scores: Name of each test set, and its score.
+        about: What produced the scores; plain values are listed.
     """
     plain = {key: value for key, value in about.items() if isinstance(value, str | int | float)}
     made_with = {
@@ -29,7 +56,7 @@ def results_table(score: CorpusScore, dataset: str, about: Mapping[str, Any]) ->
         **plain,
     }
     lines = [
-        "<!-- Made by asr, replaced by its next report. -->",
+        _MARK,
         "# RESULTS",
         "## Environment",
         *(f"- {_cell(key)}: {_cell(str(value))}" for key, value in made_with.items()),
@@ -38,13 +65,13 @@ def results_table(score: CorpusScore, dataset: str, about: Mapping[str, Any]) ->
         "Words as NIST sclite aligns them.",
         "",
         _HEAD,
-        _row(dataset, score, score.by_sclite),
+        *(_row(name, score, score.by_sclite) for name, score in scores.items()),
         "",
         "## CER",
         "Characters by minimum edit distance, blanks included.",
         "",
         _HEAD,
-        _row(dataset, score, score.characters),
+        *(_row(name, score, score.characters) for name, score in scores.items()),
     ]
     return "\n".join(lines) + "\n"
 

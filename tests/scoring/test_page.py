@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from asr.audio.read import Part
 from asr.scoring.corpus import score
-from asr.scoring.evidence import Evidence, gather, link
+from asr.scoring.errors import ScoringError
+from asr.scoring.evidence import Evidence, embedded, link, measured
 from asr.scoring.page import render_page
-from asr.scoring.results_table import results_table
+from asr.scoring.results_table import results_table, write_results_table
 from asr.scoring.rows import Clip, Known
 
 HOSTILE = [
@@ -150,21 +151,22 @@ def clips(tmp_path):
 def test_audio_is_linked_or_embedded_and_measured(tmp_path, clips):
     found = score({id: "a b" for id in clips}, {"u1": "a b", "u2": "c d", "u3": "a", "u4": "a b"}, n_resamples=2)
     known = {id: Known(clip=clip) for id, clip in clips.items()}
-    evidence = gather(found, known)
-    assert evidence.snrs_db.keys() == {"u1", "u2"} and not evidence.audio
-    assert evidence.snrs_db["u1"] == pytest.approx(40, abs=2)
+    snrs = {id: measured(clip) for id, clip in clips.items()}
+    assert snrs["u1"] == pytest.approx(40, abs=2) and snrs["u2"] is not None
+    assert snrs["u3"] is snrs["u4"] is measured(None) is None
+    evidence = Evidence(known, snrs)
     out = tmp_path / "x" / "out"
     rows = {each["id"]: each for each in Page(render_page(found, evidence, "t", {}, out)).data("utterances")}
     assert rows["u1"]["url"] == "./../../audio/u1.wav"
     path, _, fragment = rows["u2"]["url"].partition("#")
     assert (out / unquote(path)).resolve() == clips["u2"].path and fragment == "t=0.250,0.750"
-    for budget, embedded in ((1_000_000, {"u1", "u2"}), (20_000, {"u2"}), (10, set())):
-        evidence = gather(found, known, embed_bytes=budget)
-        assert evidence.audio.keys() == embedded  # u2 has more errors
+    for budget, ids in ((1_000_000, {"u1", "u2"}), (20_000, {"u2"}), (10, set())):
+        evidence = Evidence(known, snrs, audio=embedded(found, known, budget))
+        assert evidence.audio.keys() == ids  # u2 has more errors
         page = Page(render_page(found, evidence, "t", {}, out))
-        assert page.data("audio").keys() == embedded
+        assert page.data("audio").keys() == ids
         assert sum(map(len, page.data("audio").values())) <= budget
-        assert {each["id"] for each in page.data("utterances") if "url" in each} == clips.keys() - embedded
+        assert {each["id"] for each in page.data("utterances") if "url" in each} == clips.keys() - ids
 
 
 def test_what_browsers_cannot_play_is_not_linked(tmp_path):
@@ -180,14 +182,22 @@ def test_pictures_are_in_the_page(tmp_path):
 
 def test_results_table_is_espnet_s(tmp_path):
     found = score({"a": "a b c d", "b": "e"}, {"a": "a x c", "b": "e f"}, n_resamples=2)
-    lines = results_table(found, "test_clean", {"command": "x | `y` <b>", "search": {"beam_size": 5}}).splitlines()
+    lines = results_table(
+        {"test_clean": found, "a|b": found}, {"command": "x | `y` <b>", "search": {"beam_size": 5}}
+    ).splitlines()
     assert "- command: x \\| \\`y\\` \\<b\\>" in lines
     assert lines.count("|dataset|Snt|Wrd|Corr|Sub|Del|Ins|Err|S.Err|") == 2
     rows = [line for line in lines if line.startswith("|test_clean|")]
     assert rows[0] == "|test_clean|2|5|60.0|20.0|20.0|20.0|60.0|100.0|"
     assert rows[1].startswith("|test_clean|2|8|")
+    assert rows[0].replace("test_clean", "a\\|b") in lines
+    for _ in range(2):
+        write_results_table(tmp_path / "new" / "RESULTS.md", {"x": found}, {})
+    (tmp_path / "RESULTS.md").write_text("# mine")
+    with pytest.raises(ScoringError, match="not of an earlier report"):
+        write_results_table(tmp_path / "RESULTS.md", {"x": found}, {})
     empty = score({"a": ""}, {"a": ""}, n_resamples=2)
-    assert "|x|1|0|nan|" in results_table(empty, "x", {})
+    assert "|x|1|0|nan|" in results_table({"x": empty}, {})
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asr.scoring.corpus import score
 from asr.scoring.errors import ScoringError
-from asr.scoring.files import read_pairs, score_pairs
+from asr.scoring.files import advice, read_pairs, score_pairs
+from asr.scoring.normalizers import RAW, normalizer
 from asr.scoring.texts import read_texts
 
 words = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zs", "Zl", "Zp")), min_size=1, max_size=6).filter(
@@ -98,8 +100,8 @@ def test_first_words_that_may_be_ids_are_asked_about(tmp_path):
     hypothesis = lines_file(tmp_path / "h.txt", *(f"{name} eleven" for name in reversed(names)))
     with pytest.raises(ScoringError, match="'aaa'.*: are they ids"):
         read_pairs(reference, hypothesis)
-    score = score_pairs(read_pairs(reference, hypothesis, "kaldi", "kaldi"))
-    assert (score.words.n_errors, score.words.n_reference) == (12, 12)
+    found = score_pairs(read_pairs(reference, hypothesis, "kaldi", "kaldi"))
+    assert (found.words.n_errors, found.words.n_reference) == (12, 12)
     assert score_pairs(read_pairs(reference, hypothesis, "lines", "lines")).words.n_reference == 24
 
 
@@ -198,3 +200,13 @@ def test_no_file_whatever_raises_anything_else(tmp_path, name):
     if "json" in name:
         with pytest.raises(ScoringError):
             read_texts(path, "reference")
+
+
+def test_spelling_that_makes_much_of_the_error_is_pointed_out():
+    references = {"a": "Hello, caf\u00e9 WORLD one two", "b": "x"}
+    found = score(references, {"a": "hello cafe\u0301 world one too", "b": "x"}, n_resamples=2)
+    assert advice(found, RAW)[0].startswith(
+        "3 of 4 errors are words that differ in nothing but case, punctuation or Unicode"
+    )
+    assert advice(found, normalizer(["basic"])) == []
+    assert advice(score({"a": "x y"}, {"a": "x z"}, n_resamples=2), RAW) == []
