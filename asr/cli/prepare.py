@@ -42,6 +42,9 @@ def prepare(
         Path | None,
         typer.Option(help="Folder that holds all audio a list names; relative paths start there [its list's folder]."),
     ] = None,
+    download: Annotated[
+        bool, typer.Option("--download", help="First fetch the corpus from its publisher and unpack it in SOURCE.")
+    ] = False,
 ) -> None:
     """Make manifests of a corpus, one JSONL file per split, after decoding every file of it.
 
@@ -54,16 +57,24 @@ def prepare(
       asr prepare folder ~/recordings data/mine --language de
       asr prepare table ~/recordings/list.csv data/mine
       asr prepare kaldi egs/mine/data data/mine --audio-root /
+      asr prepare mini_librispeech ~/corpora data/mini --download
       asr prepare librispeech ~/corpora/LibriSpeech data/librispeech --only train-clean-100 --only dev-clean
     """
     if len(folders) > 2:
         raise typer.BadParameter(f"expected [SOURCE] OUT, got {len(folders)} folders")
     from asr.corpora.prepare import prepare as prepare_corpus
 
+    source = folders[0] if len(folders) == 2 else None
+    if download:
+        if source is None:
+            raise typer.BadParameter("--download needs SOURCE, a folder to unpack the corpus in, before OUT")
+        from asr.corpora.publishers import obtain
+
+        source = obtain(corpus, source, only or (), progress_bar)
     with progress_bar(corpus) as progress:
         preparation = prepare_corpus(
             corpus,
-            folders[0] if len(folders) == 2 else None,
+            source,
             folders[-1],
             max_rejected=max_rejected,
             language=language,

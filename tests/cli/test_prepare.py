@@ -50,6 +50,14 @@ def test_options_of_ones_own_data(asr, calls, tmp_path):
     assert calls[0][-1] == ("train", "train", tmp_path)
 
 
+def test_a_corpus_is_fetched_into_a_folder_of_its_own(asr, calls, tmp_path):
+    outcome = asr("prepare", "yesno", tmp_path / "out", "--download")
+    assert outcome.status == 2
+    assert "needs SOURCE" in outcome.err
+    assert "does not know where it is published" in asr("prepare", "vctk", tmp_path, tmp_path, "--download").err
+    assert not calls
+
+
 @pytest.mark.parametrize("words", [[], ["a", "b", "c"], ["a", "b", "--max-rejected", "2"]])
 def test_wrong_words_are_usage(asr, calls, words):
     assert asr("prepare", "digits", *words).status == 2
