@@ -37,8 +37,9 @@ def score(
     With --out, also a page to look at, with audio and signal-to-noise ratios where JSON rows name audio files.
 
     Takes Kaldi text (id words), trn, stm, JSON rows (our manifests and transcripts, NeMo's text and pred_text), a JSON
-    mapping from id to text, results.json, and plain lines. Utterances are joined by id, in any order; missing, extra
-    and repeated ids are refused. Only files without ids are joined line by line, and need the same number of lines.
+    mapping from id to text, results.json, folders of one .txt or .json an utterance, and plain lines. Utterances are
+    joined by id, in any order; missing, extra and repeated ids are refused. Only files without ids are joined line by
+    line, and need the same number of lines.
 
     \b
     Examples:

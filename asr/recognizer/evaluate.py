@@ -149,6 +149,7 @@ def evaluate(
             about["confidence"] = asdict(found.confidence)
         if found.translation:
             about["translation"] = asdict(found.translation)
+            about |= {"BLEU": round(found.translation.bleu, 2), "chrF2": round(found.translation.chrf, 2)}
         about["normalisation"] = "case folded"
         showing = showing or Showing()
         pictures = draw_worst(recognizer, utterances, scored, showing.n_pictures)
@@ -166,6 +167,7 @@ def _known(utterance: Utterance, row: Mapping[str, Any]) -> Known:
         utterance.duration_s,
         Clip(utterance.audio, utterance.start_s, utterance.duration_s, utterance.part),
         None if None in confidences else confidences,
+        tuple(row["flags"]),
     )
 
 

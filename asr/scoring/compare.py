@@ -201,12 +201,11 @@ def as_json(found: Comparison) -> dict[str, Any]:
 
 
 def _read(side: Path, reference: Path | None) -> Pairs:
-    path = side / RESULTS if side.is_dir() else side
-    if side.is_dir() and not path.is_file():
+    if side.is_dir() and reference is None and not (side / RESULTS).is_file():
         raise ScoringError(
-            f"{side}: holds no {RESULTS}; expected a folder of `asr evaluate --out` or `asr score --out`"
+            f"{side}: holds no {RESULTS}; expected a folder of `asr evaluate --out` or `asr score --out`, or --ref"
         )
-    return read_pairs(reference or path, path)
+    return read_pairs(reference or side, side)
 
 
 def _check_references(a: Pairs, b: Pairs, path_a: Path, path_b: Path) -> None:

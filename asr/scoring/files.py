@@ -1,6 +1,6 @@
 """Scores of anyone's files: utterances joined by id where files have ids, by line where neither has any."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -117,8 +117,9 @@ def _apply(normalize: Callable[[str], str], texts: Mapping[str, str]) -> dict[st
 
 
 def _holds_both(texts: Texts) -> bool:
-    lines: Sequence[str] = texts.path.read_text(encoding="utf-8-sig").split("\n")
-    return texts.format == "json" and holds_both(texts.path, lines)
+    if texts.format != "json":
+        return False
+    return holds_both(texts.path, texts.path.read_text(encoding="utf-8-sig").split("\n"))
 
 
 def _by_id(texts: Texts) -> dict[str, tuple[str, Known]]:
@@ -162,4 +163,5 @@ def _merged(known: Known, other: Known) -> Known:
         known.duration_s if known.duration_s is not None else other.duration_s,
         known.clip or other.clip,
         other.confidences,
+        other.flags,
     )

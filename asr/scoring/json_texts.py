@@ -135,7 +135,8 @@ def _known(path: Path, row: dict[str, Any], text: str) -> Known:
         next((str(row[key]) for key in keys if isinstance(row.get(key), str | int)), None)
         for keys in (("speaker", "speaker_id", "client_id"), ("corpus", "dataset", "subset"))
     )
-    return Known(speaker, corpus, duration_s, clip, _confidences(row, text))
+    flags = row["flags"] if isinstance(row.get("flags"), list) else []
+    return Known(speaker, corpus, duration_s, clip, _confidences(row, text), tuple(map(str, flags)))
 
 
 def _confidences(row: dict[str, Any], text: str) -> tuple[float, ...] | None:

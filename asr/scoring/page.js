@@ -18,7 +18,7 @@
     each.errors = each.n[0] + each.n[1] + each.n[2];
     each.rate = each.errors / Math.max(each.n[3], 1);
     const words = each.a.map((part) => (typeof part === 'string' ? part : part.filter((word) => word).join(' ')));
-    each.text = (each.id + ' ' + words.join(' ')).toLowerCase();
+    each.text = [each.id, each.flags ?? '', ...words].join(' ').toLowerCase();
   }
   const ORDERS = {
     errors: (a, b) => b.errors - a.errors || b.rate - a.rate,
@@ -65,6 +65,7 @@
     if (each.from !== undefined) header.append(make('span', each.from));
     if (each.s !== undefined) header.append(make('span', each.s.toFixed(1) + ' s'));
     if (each.snr !== undefined) header.append(make('span', each.snr.toFixed(0) + ' dB'));
+    if (each.flags !== undefined) header.append(make('span', '⚠ ' + each.flags));
     box.append(header, shownWords(each.a));
     const source = Object.hasOwn(audio, each.id) ? 'data:audio/flac;base64,' + audio[each.id] : each.url;
     if (source) {

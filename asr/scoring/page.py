@@ -66,7 +66,7 @@ def render_page(score: CorpusScore, evidence: Evidence, title: str, about: Mappi
 
 _LIST = """<h2 id="list">Utterances</h2>
 <noscript><p>The list needs JavaScript; wer.txt beside this page holds the same.</p></noscript>
-<div class="controls"><input type="search" id="find" placeholder="id or words" aria-label="find">
+<div class="controls"><input type="search" id="find" placeholder="id, words or flags" aria-label="find">
 <label><input type="checkbox" id="errors"> with errors only</label>
 <select id="sort" aria-label="order"><option value="errors">most errors first</option><option value="rate">highest rate
 first</option><option value="id">by id</option><option value="longest">longest first</option><option
@@ -118,6 +118,7 @@ def _row(each: UtteranceScore, alignment: Sequence[AlignedPair], evidence: Evide
         "from": known and known.corpus and printable(known.corpus),
         "s": known and known.duration_s and round(known.duration_s, 2),
         "snr": None if ratio_db is None else round(ratio_db, 1),
+        "flags": (known and ", ".join(map(printable, known.flags))) or None,
         "url": None if each.id in evidence.audio else link(known.clip if known else None, folder),
     }
     return row | {key: value for key, value in more.items() if value is not None}

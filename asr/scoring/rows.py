@@ -40,6 +40,7 @@ class Known:
         duration_s: How long it is, in seconds.
         clip: Where it can be heard.
         confidences: Of each word of the hypothesis, the probability that it is right, as the recogniser sees it.
+        flags: What speaks against the hypothesis, as the recogniser sees it.
     """
 
     speaker: str | None = None
@@ -47,6 +48,7 @@ class Known:
     duration_s: float | None = None
     clip: Clip | None = None
     confidences: tuple[float, ...] | None = None
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

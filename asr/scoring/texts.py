@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,8 +11,7 @@ from asr.scoring.json_texts import is_json, read_json
 from asr.scoring.rows import Known, Row, Side, refuse
 from asr.scoring.trn import parse_trn
 
-Format = Literal["lines", "kaldi", "trn", "stm", "json"]
-FORMATS: tuple[Format, ...] = ("lines", "kaldi", "trn", "stm", "json")
+Format = Literal["lines", "kaldi", "trn", "stm", "json", "folder"]
 _SUFFIXES: dict[str, Format] = {".trn": "trn", ".stm": "stm", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
 _LOOKS_LIKE_ID = re.compile(r"[-_0-9]")
 _IGNORED = "ignore_time_segment_in_scoring"
@@ -41,10 +40,11 @@ class Texts:
 
 
 def read_texts(path: Path, side: Side, format: Format | None = None) -> Texts:
-    """Reads a file of texts; a byte-order mark and CRLF are tolerated.
+    """Reads a file of texts, or a folder of them; a byte-order mark and CRLF are tolerated.
 
     Args:
-        path: The file.
+        path: The file; or a folder, of a report of ours (results.json) or of files that hold one text each, all .txt or
+            else all .json, as `asr transcribe --out-dir` writes them, with the file's name for an id.
         side: Which of its texts: files such as NeMo's hold both.
         format: lines, one text a line · kaldi, ``id words`` · trn, ``words (id)`` · stm, of NIST · json, rows one a
             line, a list of rows, a mapping from id to text, or results.json of `asr evaluate`. None tells it by the
@@ -55,10 +55,11 @@ def read_texts(path: Path, side: Side, format: Format | None = None) -> Texts:
         ScoringError: Not UTF-8, not of that format (all faults are told), or without any text.
         OSError: The file cannot be read.
     """
-    try:
-        content = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ScoringError(f"{path}: not UTF-8 at byte {error.start}; convert it first, for example by iconv") from None
+    if path.is_dir():
+        if not (path / "results.json").is_file():
+            return _read_folder(path, side)
+        path = path / "results.json"
+    content = _content(path)
     lines = [line.removesuffix("\r") for line in content.split("\n")]
     if lines[-1] == "":
         lines.pop()
@@ -66,6 +67,28 @@ def read_texts(path: Path, side: Side, format: Format | None = None) -> Texts:
     if format == "json":
         return _texts(path, format, read_json(path, content, lines, side))
     return _texts(path, format, _READERS[format](path, lines))
+
+
+def _content(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ScoringError(f"{path}: not UTF-8 at byte {error.start}; convert it first, for example by iconv") from None
+
+
+def _read_folder(folder: Path, side: Side) -> Texts:
+    """One text a file; below other folders, too."""
+    for suffix in (".txt", ".json"):
+        rows = []
+        for path in sorted(folder.rglob(f"*{suffix}")):
+            id, content = path.relative_to(folder).with_suffix("").as_posix(), _content(path)
+            if suffix == ".txt":
+                rows.append(Row(id, " ".join(content.split())))
+            else:
+                rows += [replace(row, id=id) for row in read_json(path, content, content.split("\n"), side)]
+        if rows:
+            return Texts(folder, "folder", tuple(rows), (f"{folder}: {len(rows)} files, named by their utterance",))
+    raise ScoringError(f"{folder}: holds no .txt or .json files")
 
 
 def _format_of(path: Path, content: str, lines: list[str]) -> Format:
@@ -102,8 +125,11 @@ def _read_kaldi(path: Path, lines: list[str]) -> list[Row]:
 
 def _read_trn(path: Path, lines: list[str]) -> list[Row]:
     """As sclite has it, the speaker is what precedes the first ``-`` or ``_`` of an id."""
-    pairs = parse_trn(path, lines)
-    return [Row(id, text, Known(speaker=re.split("[-_]", id)[0] or None)) for id, text in pairs]
+    rows = []
+    for id, text in parse_trn(path, lines):
+        named = re.match("([^-_]+)[-_]", id)
+        rows.append(Row(id, text, Known(speaker=named[1] if named else None)))
+    return rows
 
 
 def _read_stm(path: Path, lines: list[str]) -> list[Row]:

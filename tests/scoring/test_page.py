@@ -175,6 +175,11 @@ def test_what_browsers_cannot_play_is_not_linked(tmp_path):
     assert link(Clip(tmp_path / "javascript:alert(1).wav"), tmp_path) == "./javascript%3Aalert%281%29.wav"
 
 
+def test_flags_are_shown(tmp_path):
+    page = Page(rendered({"u1": ("a", "b", "c")}, Evidence({"u1": Known(flags=("loop", "<b>"))}), tmp_path))
+    assert page.data("utterances")[0]["flags"] == "loop, <b>"
+
+
 def test_pictures_are_in_the_page(tmp_path):
     page = Page(rendered({"u1": ("a", "b", "c")}, Evidence(pictures={"u1": b"png"}), tmp_path))
     assert page.data("pictures") == {"u1": base64.b64encode(b"png").decode()}

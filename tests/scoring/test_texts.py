@@ -11,6 +11,7 @@ from asr.scoring.corpus import score
 from asr.scoring.errors import ScoringError
 from asr.scoring.files import advice, read_pairs, score_pairs
 from asr.scoring.normalizers import RAW, normalizer
+from asr.scoring.report import write_report
 from asr.scoring.texts import read_texts
 
 words = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zs", "Zl", "Zp")), min_size=1, max_size=6).filter(
@@ -148,6 +149,36 @@ def test_what_is_known_beside_the_text(tmp_path):
     assert (one.speaker, one.corpus, one.duration_s, one.confidences) == ("ann", "x", 2.0, (0.9, 0.25))
     assert one.clip is not None and (one.clip.path, one.clip.start_s) == (tmp_path / "u1.wav", 1.0)
     assert (known["u2"].speaker, known["u2"].confidences) == ("bob", None)  # words of another text are not trusted
+
+
+def test_a_folder_of_one_text_a_file_and_a_folder_of_a_report(tmp_path):
+    contents = {
+        "a/u1.txt": "one two\n",
+        "a/u2.txt": "\n",
+        "b/x/u1.json": '{"text": "one"}',
+        "b/u2.json": '{"text": ""}',
+    }
+    for name, text in contents.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    pairs = read_pairs(tmp_path / "a", tmp_path / "b")
+    assert pairs.references == {"u1": "one two", "u2": ""} and pairs.hypotheses == {"u1": "one", "u2": ""}
+    assert (
+        read_pairs(lines_file(tmp_path / "r.trn", "one two (u1)", "(u2)"), tmp_path / "b").references["u1"] == "one two"
+    )
+    with pytest.raises(ScoringError, match="given for both sides"):
+        read_pairs(tmp_path / "a", tmp_path / "a")
+    write_report(tmp_path / "report", score_pairs(pairs, n_resamples=2))
+    again = read_pairs(tmp_path / "report", tmp_path / "report")
+    assert (again.references, again.hypotheses) == (pairs.references, pairs.hypotheses)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ScoringError, match=r"empty: holds no \.txt or \.json files"):
+        read_texts(tmp_path / "empty", "reference")
+
+
+def test_speakers_of_trn_are_sclite_s(tmp_path):
+    rows = read_texts(lines_file(tmp_path / "x.trn", "a (ann-1)", "b (bob_2-3)", "c (u4)"), "reference").rows
+    assert [row.known.speaker for row in rows] == ["ann", "bob", None]
 
 
 def test_stm(tmp_path):
