@@ -1,5 +1,6 @@
 """`asr score`: how many errors are in anyone's texts?"""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -47,7 +48,7 @@ def score(
       asr score data/an4/test.jsonl hyp.jsonl --normalize basic --out exp/scored
       asr score nemo_predictions.json
     """
-    from asr.scoring.evidence import Evidence, embedded, measured
+    from asr.scoring.evidence import listened
     from asr.scoring.files import advice, read_pairs, score_pairs
     from asr.scoring.normalizers import normalizer
     from asr.scoring.printable import printable
@@ -62,13 +63,9 @@ def score(
     if out is not None:
         about = {"reference": str(reference), "hypothesis": str(hypothesis or reference)}
         about |= {"normalisation": rules.name, "notes": "; ".join(pairs.notes)}
-        snrs_db = {}
+
         with progress_bar("listening") as progress:
-            for done, (id, known) in enumerate(pairs.known.items(), start=1):
-                snrs_db[id] = measured(known.clip)
-                progress(done, len(pairs.known))
-        audio = embedded(scored, pairs.known, round(1e6 * embed_audio))
-        evidence = Evidence(pairs.known, snrs_db, audio=audio)
-        write_report(out, scored, about, name=(hypothesis or reference).stem, evidence=evidence)
+            evidence = partial(listened, scored, pairs.known, round(1e6 * embed_audio), progress)
+            write_report(out, scored, about, name=(hypothesis or reference).stem, evidence=evidence)
     for line in lines:
         typer.echo(printable(line))

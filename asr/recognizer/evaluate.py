@@ -151,9 +151,12 @@ def evaluate(
             about["translation"] = asdict(found.translation)
             about |= {"BLEU": round(found.translation.bleu, 2), "chrF2": round(found.translation.chrf, 2)}
         about["normalisation"] = "case folded"
-        showing = showing or Showing()
-        pictures = draw_worst(recognizer, utterances, scored, showing.n_pictures)
-        evidence = Evidence(known, snrs_db, pictures, embedded(scored, known, round(1e6 * showing.embed_mb)))
+        shown = showing or Showing()
+
+        def evidence() -> Evidence:
+            pictures = draw_worst(recognizer, utterances, scored, shown.n_pictures)
+            return Evidence(known, snrs_db, pictures, embedded(scored, known, round(1e6 * shown.embed_mb)))
+
         write_report(out, scored, about, name=manifest.stem, evidence=evidence)
     return found
 

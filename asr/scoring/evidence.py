@@ -3,7 +3,7 @@
 import base64
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -34,6 +34,17 @@ class Evidence:
     snrs_db: Mapping[str, float | None] = field(default_factory=dict)
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     audio: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def listened(
+    score: CorpusScore, known: Mapping[str, Known], n_bytes: int, progress: Callable[[int, int], None]
+) -> Evidence:
+    """All that listening gives; see `measured` and `embedded`. `progress` is told (utterances done, all)."""
+    snrs_db = {}
+    for done, (id, each) in enumerate(known.items(), start=1):
+        snrs_db[id] = measured(each.clip)
+        progress(done, len(known))
+    return Evidence(known, snrs_db, audio=embedded(score, known, n_bytes))
 
 
 def measured(clip: Clip | None) -> float | None:

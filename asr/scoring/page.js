@@ -14,12 +14,13 @@
     return node;
   }
 
-  for (const each of all) {
+  all.forEach((each, place) => {
+    each.place = place;
     each.errors = each.n[0] + each.n[1] + each.n[2];
     each.rate = each.errors / Math.max(each.n[3], 1);
     const words = each.a.map((part) => (typeof part === 'string' ? part : part.filter((word) => word).join(' ')));
     each.text = [each.id, each.flags ?? '', ...words].join(' ').toLowerCase();
-  }
+  });
   const ORDERS = {
     errors: (a, b) => b.errors - a.errors || b.rate - a.rate,
     rate: (a, b) => b.rate - a.rate || b.errors - a.errors,
@@ -67,7 +68,7 @@
     if (each.snr !== undefined) header.append(make('span', each.snr.toFixed(0) + ' dB'));
     if (each.flags !== undefined) header.append(make('span', '⚠ ' + each.flags));
     box.append(header, shownWords(each.a));
-    const source = Object.hasOwn(audio, each.id) ? 'data:audio/flac;base64,' + audio[each.id] : each.url;
+    const source = audio[each.place] ? 'data:audio/flac;base64,' + audio[each.place] : each.url;
     if (source) {
       const player = make('audio');
       player.controls = true;
@@ -75,9 +76,9 @@
       player.src = source;
       box.append(player);
     }
-    if (Object.hasOwn(pictures, each.id)) {
+    if (pictures[each.place]) {
       const more = make('details'), image = make('img');
-      image.src = 'data:image/png;base64,' + pictures[each.id];
+      image.src = 'data:image/png;base64,' + pictures[each.place];
       image.alt = 'log-mel, words and attention';
       more.append(make('summary', 'what the model saw'), image);
       box.append(more);

@@ -51,8 +51,8 @@ def render_page(score: CorpusScore, evidence: Evidence, title: str, about: Mappi
         _calibration(score, alignments, evidence),
         _LIST,
         _data("utterances", [_row(*each, evidence, folder) for each in zip(score.utterances, alignments, strict=True)]),
-        _data("pictures", _encoded(evidence.pictures)),
-        _data("audio", _encoded(evidence.audio)),
+        _data("pictures", _encoded(score, evidence.pictures)),
+        _data("audio", _encoded(score, evidence.audio)),
     ]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -95,8 +95,10 @@ def _data(id: str, value: object) -> str:
     return f'<script type="application/json" id="{id}">{text}</script>'
 
 
-def _encoded(blobs: Mapping[str, bytes]) -> dict[str, str]:
-    return {printable(id): base64.b64encode(blob).decode() for id, blob in blobs.items()}
+def _encoded(score: CorpusScore, blobs: Mapping[str, bytes]) -> dict[int, str]:
+    """Base64 by the utterance's place in the list: two ids may look the same."""
+    ids = enumerate(each.id for each in score.utterances)
+    return {place: base64.b64encode(blobs[id]).decode() for place, id in ids if id in blobs}
 
 
 def _row(each: UtteranceScore, alignment: Sequence[AlignedPair], evidence: Evidence, folder: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,16 +53,16 @@ def write_report(
     about: Mapping[str, Any] | None = None,
     *,
     name: str | None = None,
-    evidence: Evidence | None = None,
+    evidence: Callable[[], Evidence] = Evidence,
 ) -> None:
-    """Writes report.html, results.json, RESULTS.md, wer.txt, ref.trn and hyp.trn, each replaced whole.
+    """Writes ref.trn, hyp.trn, wer.txt, RESULTS.md, results.json and report.html, each replaced whole.
 
     Args:
         out: Folder for the files, created when missing.
         score: What `asr.scoring.corpus.score` returned.
         about: What produced the hypotheses (command, model, search settings, seconds), put into results.json as it is.
         name: Of the test set; None takes the folder's.
-        evidence: What the page can show beside texts.
+        evidence: Makes what the page shows beside texts, when all other files are written: it may take long, or fail.
 
     Raises:
         ScoringError: The folder holds a file of one of these names that no earlier report made.
@@ -75,15 +75,18 @@ def write_report(
         "hyp.trn": format_trn({each.id: each.hypothesis for each in score.utterances}),
         "wer.txt": "".join(f"{line}\n" for line in wer_lines(score)),
         "RESULTS.md": results_table({name: score}, about),
-        "report.html": render_page(score, evidence or Evidence(), name, about, out),
         "results.json": results + "\n",
     }
     check_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     for file_name, text in contents.items():
-        with whole_file(out / file_name) as file:
-            # Half of a surrogate pair, which a name or JSON may hold, is no text.
-            file.write(text.encode("utf-8", "replace"))
+        _write(out / file_name, text)
+    _write(out / "report.html", render_page(score, evidence(), name, about, out))
+
+
+def _write(path: Path, text: str) -> None:
+    with whole_file(path) as file:
+        file.write(text.encode("utf-8", "replace"))  # half of a surrogate pair, which JSON may hold, is no text
 
 
 def is_report(results: object) -> bool:

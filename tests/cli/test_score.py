@@ -1,6 +1,8 @@
 import json
 
+import numpy as np
 import pytest
+import soundfile as sf
 
 
 @pytest.fixture
@@ -51,3 +53,15 @@ def test_two_sides_are_compared(asr, files, tmp_path):
     assert "\x1b" not in outcome.out
     assert json.loads((tmp_path / "c.json").read_text())["n_better"] == 1
     assert asr("compare", files[0], other).status == 1
+
+
+def test_audio_that_rows_name_is_heard(asr, tmp_path):
+    sf.write(
+        tmp_path / "a.wav", np.random.default_rng(0).standard_normal(16_000) * np.repeat([0.001, 0.1], 8000), 16_000
+    )
+    rows = [{"audio_filepath": "a.wav", "text": "one two", "pred_text": "one too"}]
+    (tmp_path / "nemo.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for words, found in (((), '"url":"./../a.wav"'), (("--embed-audio", 1), '{"0":"ZkxhQ')):
+        assert asr("score", tmp_path / "nemo.json", "--out", tmp_path / "out", *words).status == 0
+        page = (tmp_path / "out" / "report.html").read_text()
+        assert found in page and '"snr":' in page

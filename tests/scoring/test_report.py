@@ -82,6 +82,17 @@ def test_report_files(tmp_path):
     assert not any("\x1b" in line for line in lines)
 
 
+def test_texts_are_kept_where_the_page_fails(tmp_path):
+    def evidence():
+        raise RuntimeError("no picture")
+
+    with pytest.raises(RuntimeError):
+        write_report(tmp_path, score({"a": "x"}, {"a": "x"}), evidence=evidence)
+    assert {entry.name for entry in tmp_path.iterdir()} == set(FILES) - {"report.html"}
+    write_report(tmp_path, score({"a": "x"}, {"a": "x"}))
+    assert (tmp_path / "report.html").exists()
+
+
 def test_an_infinite_rate_is_null_in_json(tmp_path):
     write_report(tmp_path, score({"a": ""}, {"a": "ghost"}))
     results = json.loads((tmp_path / "results.json").read_text(), parse_constant=pytest.fail)
