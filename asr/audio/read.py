@@ -1,5 +1,6 @@
 """Read any audio file as 16 kHz mono samples, and look at a file without trusting its header."""
 
+import contextlib
 import io
 import os
 import re
@@ -8,11 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile as sf
 import soxr
 from numpy.typing import NDArray
+
+from asr.audio.unmeasured import Unmeasured, lacks_length
 
 RATE_HZ = 16_000
 """The rate of all samples in this package."""
@@ -141,7 +145,8 @@ def scan_audio(path: str | os.PathLike[str], *, start_s: float = 0.0, duration_s
         read_s = n_read / file.samplerate
         if not whole:
             _check_length(str(path), start_s, duration_s, read_s)
-        header_s = _header_frames(file) / file.samplerate if whole else read_s
+        claimed = _header_frames(file) if whole else None
+        header_s = read_s if claimed is None else claimed / file.samplerate
         return AudioScan(file.samplerate, file.channels, read_s, header_s, peak)
 
 
@@ -187,7 +192,7 @@ def open_audio(path: str | os.PathLike[str], part: Part | None = None) -> Iterat
     if not Path(path).is_file():
         raise AudioError(f"{name}: no such audio file; check the path (a folder or an address is not read)")
     try:
-        with sf.SoundFile(io.BytesIO(read_part(path, part)) if part else path) as file:
+        with _open_measured(io.BytesIO(read_part(path, part)) if part else path) as file:
             lowest_hz, highest_hz = _SOURCE_RATES_HZ
             if not lowest_hz <= file.samplerate <= highest_hz:
                 raise AudioError(
@@ -203,11 +208,30 @@ def open_audio(path: str | os.PathLike[str], part: Part | None = None) -> Iterat
         raise AudioError(f"{name}: cannot decode ({error}); {advice}") from error
 
 
-def _header_frames(file: sf.SoundFile) -> float:
-    """Frames that the header claims: libsndfile cuts wav, aiff and au claims to the file's size, and logs both.
+@contextmanager
+def _open_measured(source: io.BytesIO | str | os.PathLike[str]) -> Iterator[sf.SoundFile]:
+    """Opens with libsndfile, and helps it where it would take a guess for the length; see `asr.audio.unmeasured`."""
+    with sf.SoundFile(source) as file:
+        if file.format != "MP3":
+            yield file
+            return
+    with contextlib.ExitStack() as stack:
+        if isinstance(source, io.BytesIO):
+            source.seek(0)
+            content: BinaryIO = source
+        else:
+            content = stack.enter_context(Path(source).open("rb"))
+        opened = Unmeasured(content) if lacks_length(content) else source
+        yield stack.enter_context(sf.SoundFile(opened))
+
+
+def _header_frames(file: sf.SoundFile) -> float | None:
+    """Frames that the header claims, None where it does not; libsndfile cuts claims of wav, aiff and au, and logs both.
 
     A size of 0 or beyond 2 GiB is how programs that write to a pipe say "unknown", not a claim.
     """
+    if isinstance(file.name, Unmeasured):
+        return None
     claim = _CLAIM.search(file.extra_info)
     if claim is None:
         return float(file.frames)

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 import soundfile as sf
 
+from asr.audio.read import AudioError, scan_audio
 from asr.corpora.candidate import Progress
 from asr.corpora.manifest import Utterance, whole_file
 from asr.corpora.utterances import Utterances
@@ -181,15 +182,18 @@ def _recording(id_: str, path: str) -> dict[str, Any]:
     """Lhotse's description of a file, by its header."""
     try:
         about = sf.info(path)
-    except (sf.SoundFileError, OSError, RuntimeError) as error:
+        n_samples = about.frames
+        if about.format == "MP3":  # which may be longer than libsndfile believes
+            n_samples = round(scan_audio(path).duration_s * about.samplerate)
+    except (AudioError, sf.SoundFileError, OSError, RuntimeError) as error:
         raise ExportError(f"{path}: cannot read its header ({error}); prepare the corpus again") from error
     channels = list(range(about.channels))
     return {
         "id": id_,
         "sources": [{"type": "file", "channels": channels, "source": path}],
         "sampling_rate": about.samplerate,
-        "num_samples": about.frames,
-        "duration": about.frames / about.samplerate,
+        "num_samples": n_samples,
+        "duration": n_samples / about.samplerate,
         "channel_ids": channels,
     }
 

@@ -11,6 +11,9 @@ from asr.corpora.candidate import Candidate, CorpusError, Splits
 from asr.corpora.layout import index_audio, require_folder, split_folders
 from asr.corpora.listing import read_listing
 
+NO_TRANSCRIPTS = {"readme", "license", "licence", "copying", "notes", "changelog", "metadata", "speakers"}
+"""Names of text files that belong to no recording."""
+
 _HINT = "give the folder that holds audio files, each with a .txt file of the same name beside it"
 
 
@@ -46,7 +49,7 @@ def _load_tree(top: Path) -> list[Candidate]:
         audio = {stem: path for stem, path in index_audio(folder).items() if not stem.startswith(".")}
         texts = {Path(name).stem: folder / name for name in names if Path(name).suffix.lower() == ".txt"}
         for stem in sorted(audio.keys() | texts.keys()):
-            if stem in audio or not stem.startswith("."):
+            if stem in audio or not (stem.startswith(".") or stem.lower() in NO_TRANSCRIPTS):
                 candidates.append(_candidate(top, folder / stem, speaker, audio.get(stem), texts.get(stem)))
     return candidates
 

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from asr.corpora.candidate import Candidate, CorpusError, Splits
+from asr.corpora.languages import language_code
 from asr.corpora.layout import SPLIT_NAMES, require_folder
 from asr.corpora.listing import Object, confined, read_objects
 
@@ -76,7 +77,7 @@ def load_recipe(name: str, source: Path | None) -> Splits:
         parameter = inspect.signature(prepare).parameters.get("output_dir")
         must_write = parameter is not None and parameter.default is parameter.empty
         try:
-            found = prepare(source, **({"output_dir": folder} if must_write else {}))
+            found = prepare(source.absolute(), **({"output_dir": folder} if must_write else {}))
         except Exception as error:
             raise CorpusError(
                 f"lhotse:{name}: its recipe cannot read {source}: {type(error).__name__}: {error}"
@@ -157,7 +158,7 @@ def _candidate(supervision: Object, known: Mapping[str, dict[str, Any]], root: P
         speaker=texts["speaker"] or "",
         start_s=float(start_s or 0.0),
         duration_s=float(duration_s or 0.0) or None,
-        language=texts["language"],
+        language=language_code(texts["language"]) if texts["language"] else None,
         listed=supervision.listed,
     )
 

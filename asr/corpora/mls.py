@@ -7,13 +7,9 @@ SOURCE is `mls_LANGUAGE` (or `mls_LANGUAGE_opus`): `train`, `dev` and `test`, ea
 from pathlib import Path
 
 from asr.corpora.candidate import Candidate, Progress, Splits
+from asr.corpora.languages import CODES
 from asr.corpora.layout import AudioFinder, require_folder
 from asr.corpora.table import read_table
-
-LANGUAGES = {
-    **{"dutch": "nl", "english": "en", "french": "fr", "german": "de", "italian": "it"},
-    **{"polish": "pl", "portuguese": "pt", "spanish": "es"},
-}
 
 _HINT = "give the folder of one language, such as mls_german"
 
@@ -35,7 +31,7 @@ def load_mls(source: Path | None, out: Path, progress: Progress) -> Splits:
     needed = [f"{split}/transcripts.txt" for split in ("train", "dev", "test")]
     source = require_folder(source, "mls", needed, _HINT)
     words = source.resolve().name.split("_")
-    language = next((code for name, code in LANGUAGES.items() if name in words), None)
+    language = next((code for name, code in CODES.items() if name in words), None)
     return {split: _load_split(source / split, language) for split in ("train", "dev", "test")}
 
 

@@ -30,8 +30,9 @@ SILENT_PEAK = 3e-4
 
 _N_THREADS = 2
 _AT_ONCE = 256  # candidates handed to the threads
-_INVISIBLE = ("Cc", "Cs", "Co", "Cn")  # Unicode's categories of what is no text
-_STEERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # turn the direction of what follows
+_NO_TEXT = ("Cc", "Cs")  # Unicode's categories of control characters and halves of pairs
+# Characters that turn the direction of what follows, and a byte-order mark where none belongs.
+_STEERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,10 @@ def write_faults(path: Path, faults: Iterable[Fault]) -> None:
 
 def find_unprintable(text: str) -> str | None:
     """The first character of a text that is none, or that steers what shows it; white space is fine."""
+    if text.isprintable():  # most are, and this is soon asked
+        return None
     for character in text:
-        if character in _STEERING or (unicodedata.category(character) in _INVISIBLE and not character.isspace()):
+        if character in _STEERING or (unicodedata.category(character) in _NO_TEXT and not character.isspace()):
             return character
     return None
 

@@ -38,7 +38,7 @@ def test_names_of_files_say_the_split(tmp_path: Path) -> None:
     splits = load_lhotse(tmp_path, None, tmp_path)
     assert sound(splits) == {"dev": ["dev_", "{}_v"], "train-clean-5": ["mini"]}
     row = splits["dev"][0]
-    assert (row.speaker, row.language, row.start_s, row.duration_s) == ("s", "German", 0.0, 1.0)
+    assert (row.speaker, row.language, row.start_s, row.duration_s) == ("s", "de", 0.0, 1.0)
     (tmp_path / "one").mkdir()
     write(tmp_path / "one" / "recordings.jsonl", [recording("r", "a.wav")])
     write(tmp_path / "one" / "supervisions.jsonl", [supervision("u", "r")])
@@ -91,7 +91,7 @@ def test_a_broken_zip(tmp_path: Path, content: bytes) -> None:
         load_lhotse(tmp_path, None, tmp_path)
 
 
-def test_a_recipe_of_lhotses(tmp_path: Path, speak: Speak) -> None:
+def test_a_recipe_of_lhotses(tmp_path: Path, speak: Speak, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("lhotse", reason="the extra `lhotse` is not installed")
     for number in range(60):
         speak(tmp_path / "yes" / f"{'_'.join(f'{number:08b}')}.wav", 1.0, 8_000)
@@ -101,7 +101,9 @@ def test_a_recipe_of_lhotses(tmp_path: Path, speak: Speak) -> None:
     for number in (1, 2):
         speak(tmp_path / "LJSpeech-1.1" / "wavs" / f"LJ-{number}.wav")
     (tmp_path / "LJSpeech-1.1" / "metadata.csv").write_text("\n".join(lines))
-    splits = load_recipe("ljspeech", tmp_path / "LJSpeech-1.1")
+    monkeypatch.chdir(tmp_path)  # a relative SOURCE is found, too
+    splits = load_recipe("ljspeech", Path("LJSpeech-1.1"))
+    assert all(row.audio.is_file() for row in splits[""])
     assert sound(splits) == {"": ["LJ-1", "LJ-2"]}
     with pytest.raises(CorpusError, match="no such recipe; lhotse has .*ljspeech"):
         load_recipe("lj; touch x", tmp_path)

@@ -29,6 +29,7 @@ def test_a_folder_of_audio_and_text(tmp_path: Path) -> None:
         write((tmp_path / name).with_suffix(".txt"), f"It is {name}\nand more")
     write(tmp_path / "no text.wav")
     write(tmp_path / "no audio.txt")
+    write(tmp_path / "anna" / "README.txt")
     write(tmp_path / "latin.wav")
     write(tmp_path / "latin.txt", b"caf\xe9")
     splits = load_folder(tmp_path, None, tmp_path)

@@ -141,7 +141,7 @@ def test_other_ids_are_fine(tmp_path: Path, speak: Callable[..., Path], id_: str
     assert check(Candidate(id_, speak(tmp_path / "a.wav"), "yes", "s"))[1] == []
 
 
-@pytest.mark.parametrize("text", ["yes\0", "\x1b[31myes", "ye\x07s", "\u202eyes", "\x9b2Jyes", "\x7fyes"])
+@pytest.mark.parametrize("text", ["yes\0", "\x1b[31myes", "ye\x07s", "\u202eyes", "\x9b2Jyes", "\x7fyes", "y\ufeffes"])
 def test_control_characters_in_a_text(tmp_path: Path, speak: Callable[..., Path], text: str) -> None:
     assert reasons(speak(tmp_path / "a.wav"), text) == ["control character in text"]
 
