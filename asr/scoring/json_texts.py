@@ -155,9 +155,14 @@ def _confidences(row: dict[str, Any], text: str) -> tuple[float, ...] | None:
 
 
 def _number(value: object) -> float | None:
-    """A number that is not negative; None for anything else."""
-    sound = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
-    return float(value) if sound else None  # type: ignore[arg-type]
+    """A number that is not negative; None for anything else, such as an integer that no float can hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
 
 
 def _shown(value: object) -> str:

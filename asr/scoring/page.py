@@ -139,7 +139,9 @@ def _head(score: CorpusScore, title: str, about: Mapping[str, Any]) -> str:
     rows.append(["SER: utterances with an error", _rate(score.ser), _span(score.ser_interval), *sentences])
     head = ["", "rate", "95 % interval", "substitutions", "deletions", "insertions", "errors", "of"]
     listed = "; ".join(
-        f"{_text(key)}: {_text(value)}" for key, value in about.items() if isinstance(value, str | int | float)
+        f"{_text(key)}: {_text(value)}"
+        for key, value in about.items()
+        if isinstance(value, str | int | float) and value != ""
     )
     lines = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>\n" for row in rows)
     return (

@@ -127,7 +127,13 @@ def summary(score: CorpusScore) -> dict[str, Any]:
         "words_by_sclite_weights": _plain(score.by_sclite),
         "speakers": {speaker: _plain(counts) for speaker, counts in score.by_speaker().items()},
         "utterances": [
-            {"id": each.id, "reference": each.reference, "hypothesis": each.hypothesis, "words": _plain(each.words)}
+            {
+                "id": each.id,
+                "speaker": each.speaker,
+                "reference": each.reference,
+                "hypothesis": each.hypothesis,
+                "words": _plain(each.words),
+            }
             for each in score.utterances
         ],
     }

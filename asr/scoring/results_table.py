@@ -48,7 +48,7 @@ def results_table(scores: Mapping[str, CorpusScore], about: Mapping[str, Any]) -
         scores: Name of each test set, and its score.
         about: What produced the scores; plain values are listed.
     """
-    plain = {key: value for key, value in about.items() if isinstance(value, str | int | float)}
+    plain = {key: value for key, value in about.items() if isinstance(value, str | int | float) and value != ""}
     made_with = {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "asr": version("asr"),

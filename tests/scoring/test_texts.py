@@ -241,3 +241,17 @@ def test_spelling_that_makes_much_of_the_error_is_pointed_out():
     )
     assert advice(found, normalizer(["basic"])) == []
     assert advice(score({"a": "x y"}, {"a": "x z"}, n_resamples=2), RAW) == []
+
+
+def test_a_report_scored_again_keeps_its_speakers(tmp_path):
+    first = score({"u1": "a b", "u2": "c"}, {"u1": "a", "u2": "c"}, {"u1": "ann", "u2": "bob"}, n_resamples=2)
+    write_report(tmp_path / "report", first)
+    pairs = read_pairs(tmp_path / "report", tmp_path / "report")
+    assert score_pairs(pairs, n_resamples=2) == first
+
+
+@pytest.mark.parametrize("value", ["1" + "0" * 400, "1e999", "-1", "NaN", '"x"', "true", "null", "[]"])
+def test_odd_numbers_are_not_known(tmp_path, value):
+    path = lines_file(tmp_path / "x.jsonl", f'{{"id": "u", "text": "a", "duration": {value}, "start": {value}}}')
+    (row,) = read_texts(path, "reference").rows
+    assert row.known.duration_s is None
