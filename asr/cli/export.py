@@ -16,7 +16,8 @@ def export(
 ) -> None:
     """Write a manifest as a Kaldi folder (OUT/train), NeMo's JSON lines (OUT/train.json) or lhotse's pair of files.
 
-    Audio is named in place; nothing is copied. `asr prepare kaldi|nemo|lhotse OUT …` reads it back.
+    Audio is named in place, by its absolute path; nothing is copied. To read it back:
+    `asr prepare kaldi|nemo|lhotse OUT … --audio-root /`.
 
     \b
     Examples:

@@ -196,12 +196,17 @@ def _list_candidates(corpus: str, source: Path | None, out: Path, audio_root: Pa
 def _settle_splits(corpus: str, splits: Splits, split: str | None, only: Collection[str]) -> tuple[Splits, str]:
     """Gives every utterance its split, and leaves out those that are not asked for."""
     divided = ""
+    own = {name: rows for name, rows in splits.items() if name}
+    if own and all(
+        row.fault for row in splits.get("", [])
+    ):  # a broken row cannot say its split; it is told all the same
+        first = next(iter(own))
+        splits = own | {first: own[first] + splits.get("", [])}
     if split is not None and set(splits) != {""}:
         raise CorpusError(f"{corpus}: has splits {', '.join(filter(None, splits))} of its own; leave out --split")
     if "" in splits:
-        own = {name: rows for name, rows in splits.items() if name}
         new, divided = ({split: splits[""]}, "") if split is not None else divide(splits[""])
-        splits = {name: own.get(name, []) + new.get(name, []) for name in [*new, *(own.keys() - new.keys())]}
+        splits = {name: own.get(name, []) + new.get(name, []) for name in dict.fromkeys([*new, *own])}
     for name in [*splits, *only]:
         try:
             split_name(name)

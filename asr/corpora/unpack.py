@@ -10,6 +10,7 @@ import lzma
 import os
 import shutil
 import stat
+import struct
 import tarfile
 import tempfile
 import zipfile
@@ -82,7 +83,7 @@ def unpack(archive: Path, out: Path, limits: Limits = Limits(), progress: Progre
                 return _unpack_tar(_Stream(stream, guard), guard)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError) as error:
         raise CorpusError(f"{archive}: broken ({error}); fetch it again") from error
-    except (ValueError, NotImplementedError, RuntimeError, OverflowError) as error:
+    except (ValueError, RuntimeError, ArithmeticError, LookupError, struct.error) as error:  # of the standard library's
         if isinstance(error, CorpusError):
             raise
         raise CorpusError(f"{archive}: cannot be unpacked ({error}); fetch it again") from error
@@ -235,8 +236,9 @@ def _unpack_zip(archive: Path, guard: _Guard) -> int:
                 raise guard.refuse(member.filename, f"it is {what}, neither a file nor a folder")
             if member.flag_bits & 1:
                 raise guard.refuse(member.filename, "it is encrypted")
-            path = guard.place(member.orig_filename, member.file_size, member.is_dir())
-            if not member.is_dir():
+            is_folder = member.filename.endswith("/")  # `is_dir` wants a name that is not empty
+            path = guard.place(member.orig_filename, member.file_size, is_folder)
+            if not is_folder:
                 with zipped.open(member) as content:
                     _write(path, content, member.file_size, guard, member.filename, counts=True)
                 n_files += 1

@@ -139,6 +139,24 @@ def test_from_table_to_manifests(tmp_path: Path, speak: Callable[..., Path]) -> 
     assert "train.csv:3: wav-b: unreadable" in result.faults[-1].in_words()
 
 
+def test_broken_rows_do_not_hide_that_there_are_splits(tmp_path: Path, speak: Callable[..., Path]) -> None:
+    speak(tmp_path / "a.wav")
+    rows = "a.wav,one,train\na.wav\x1b,x,train\n,x,\na.wav,two,dev\n"
+    (tmp_path / "list.csv").write_text("path,text,split\n" + rows)
+    result = prepare("table", tmp_path / "list.csv", tmp_path / "out", max_rejected=0.5)
+    assert [(split.split, split.n_utterances, split.n_rejected) for split in result.splits] == [
+        ("train", 1, 2),
+        ("dev", 1, 0),
+    ]
+    assert result.divided == ""
+    with pytest.raises(CorpusError, match="has splits train, dev of its own; leave out --split"):
+        prepare("table", tmp_path / "list.csv", tmp_path / "out", split="train")
+    (tmp_path / "list.csv").write_text("path,text,split\na.wav,one,test\na.wav,two,\na.wav,three,\na.wav,four,\n")
+    mixed = prepare("table", tmp_path / "list.csv", tmp_path / "mixed", max_rejected=1.0)
+    assert [split.split for split in mixed.splits] == ["train", "dev", "test"]
+    assert "hash of the text" in mixed.divided
+
+
 def test_the_list_itself_is_never_written_over(tmp_path: Path, speak: Callable[..., Path]) -> None:
     speak(tmp_path / "a.wav")
     listed = '{"audio_filepath": "a.wav", "text": "yes"}\n'

@@ -250,3 +250,9 @@ def test_whatever_happens_to_an_archive(tmp_path: Path, edits: list[tuple[int, b
     assert not [each for each in out.rglob("*") if each.is_symlink() or each.name.startswith(".unpacking")]
     for each in sorted(out.rglob("*"), reverse=True):
         each.unlink() if each.is_file() else each.rmdir()
+
+
+def test_a_member_without_a_name(tmp_path: Path, out: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", [("", b"x", 0)])
+    with pytest.raises(CorpusError, match="it has no name"):
+        unpack(path, out, SMALL)
