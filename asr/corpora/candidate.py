@@ -3,6 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+
+NOTHING_FURTHER: Mapping[str, str] = MappingProxyType({})
+"""What most rows say beside what is known; one for all of them."""
 
 
 class CorpusError(ValueError):
@@ -37,7 +41,7 @@ class Candidate:
     claimed_s: float | None = None
     language: str | None = None
     listed: str = ""
-    further: Mapping[str, str] = field(default_factory=dict)
+    further: Mapping[str, str] = field(default_factory=lambda: NOTHING_FURTHER)
 
 
 Splits = dict[str, list[Candidate]]

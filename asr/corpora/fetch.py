@@ -21,7 +21,7 @@ TIMEOUT_S = 60.0
 """How long a server may say nothing."""
 
 WAITS_S = (1.0, 5.0, 20.0, 60.0)
-"""Waits before the next go, after one that brought nothing new; then it is given up."""
+"""Waits before the next go; the longer ones after goes that brought nothing new. Then it is given up."""
 
 SPARE_BYTES = 1 << 30
 """What is left free on the disk."""
@@ -117,7 +117,7 @@ def _receive(url: str, file: BinaryIO, version: Path, progress: Progress) -> Non
         n_fruitless = 0 if file.seek(0, os.SEEK_END) > before else n_fruitless + 1
         if n_fruitless > len(WAITS_S):
             raise CorpusError(f"{url}: {reason}; {before} bytes are kept, the same command goes on from there")
-        time.sleep(WAITS_S[n_fruitless - 1] if n_fruitless else 0.0)
+        time.sleep(WAITS_S[max(0, n_fruitless - 1)])
 
 
 def _receive_some(url: str, file: BinaryIO, version: Path, progress: Progress) -> bool:

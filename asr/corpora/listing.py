@@ -6,10 +6,12 @@ import math
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
+from sys import intern
 from typing import Any, NamedTuple
 
-from asr.corpora.candidate import Candidate, CorpusError
+from asr.corpora.candidate import NOTHING_FURTHER, Candidate, CorpusError
 from asr.corpora.layout import SPLIT_NAMES
 from asr.corpora.manifest import ROW_KEYS
 from asr.corpora.validate import find_unprintable
@@ -97,6 +99,8 @@ def _decode(number: int, raw: bytes) -> Line:
         seems = byte.decode("latin-1")
         found = f"byte {error.start} of the line is 0x{byte.hex()}" + (f", {seems} in Latin-1" * seems.isprintable())
         return Line(number, "", f"not UTF-8: {found}; save the file as UTF-8")
+    if text.replace("\t", "").isprintable():  # most are, and this is soon asked
+        return Line(number, text)
     for character in text:
         if character != "\t" and (character in "\r\x0b\x0c\x1c\x1d\x1e\x85" or find_unprintable(character)):
             return Line(number, "", f"control character in line: U+{ord(character):04X}; remove it")
@@ -192,11 +196,16 @@ def confined(root: Path, name: str) -> Path:
         raise ValueError("no audio named: its path is empty or holds a control character; write the path of a file")
     if "://" in name:
         raise ValueError(f"not a file: {name} is an address; fetch it, and name the file")
-    folder = Path(os.path.normpath(root.absolute()))
-    path = Path(os.path.normpath(folder / name))
-    if not path.is_relative_to(folder):
+    folder = _absolute(root)
+    path = os.path.normpath(os.path.join(folder, name))  # noqa: PTH118 - a million times, and paths of pathlib are slow
+    if path != folder and not path.startswith(folder.rstrip("/") + "/"):
         raise ValueError(f"outside: {name} is not in {root}; name the folder that holds all audio with --audio-root")
-    return path
+    return Path(path)
+
+
+@cache
+def _absolute(root: Path) -> str:
+    return os.path.normpath(root.absolute())
 
 
 def _candidate(row: Fields, root: Path) -> Candidate:
@@ -223,12 +232,12 @@ def _candidate(row: Fields, root: Path) -> Candidate:
         id=id_,
         audio=audio,
         text=str(text or ""),
-        speaker=str(values.get("speaker") or ""),
+        speaker=intern(str(values.get("speaker") or "")),
         start_s=start_s,
         duration_s=None if whole else duration_s,
-        language=str(language) if language else None,
+        language=intern(str(language)) if language else None,
         listed=row.listed,
-        further=further,
+        further=further or NOTHING_FURTHER,
         claimed_s=claimed_s if whole else None,
     )
 
@@ -248,8 +257,8 @@ def _seconds(values: Mapping[str, Any], key: str) -> float | None:
 
 def _name(audio: Path, root: Path, start_s: float, duration_s: float | None) -> str:
     """An id for a row without one: the path below root, and the segment's place in milliseconds."""
-    path = audio.relative_to(os.path.normpath(root.absolute())).with_suffix("")
-    name = "_".join("-".join(path.parts).split())
+    path = str(audio)[len(_absolute(root)) :].strip("/").removesuffix(audio.suffix)
+    name = "_".join(path.replace("/", "-").split())
     if duration_s is None:
         return name if start_s == 0 else f"{name}-{1000 * start_s:08.0f}"
     return f"{name}-{1000 * start_s:08.0f}-{1000 * (start_s + duration_s):08.0f}"
