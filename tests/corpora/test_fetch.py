@@ -84,7 +84,11 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             end = start + state.breaks_after.pop(0) if state.breaks_after else len(content)
             self.wfile.write(content[start:end])
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Quiet(ThreadingHTTPServer):
+        def handle_error(self, *words: object) -> None:
+            """Says nothing of clients that hang up, as some here do."""
+
+    http = Quiet(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     state.url = f"http://127.0.0.1:{http.server_port}"
