@@ -8,14 +8,16 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 import soundfile as sf
 import soxr
 from numpy.typing import NDArray
 
+from asr.audio.containers import ContainerError, ContainerFile, sniff
 from asr.audio.unmeasured import Unmeasured, lacks_length
 
 RATE_HZ = 16_000
@@ -23,6 +25,9 @@ RATE_HZ = 16_000
 
 MAX_DURATION_S = 4 * 3600.0
 """The longest stretch read at once: 0.9 GB of samples. Bounds memory whatever a header or a codec claims."""
+
+MAX_STREAM_S = 12 * 3600.0
+"""The longest recording that is read block by block."""
 
 LENGTH_TOLERANCE_S = 0.05
 """A segment may run this far beyond the decoded end (rounding in manifests) before that is an error."""
@@ -33,6 +38,7 @@ _CLAIM = re.compile(r"^\s*(data|SSND|Data Size)\s*: (?P<claimed>\d+) \(should be
 _UNKNOWN_SIZES = range(0x7FFF_0000, 0x1_0000_0000)
 
 Samples = NDArray[np.float32]
+AudioFile: TypeAlias = sf.SoundFile | ContainerFile
 
 
 class AudioError(ValueError):
@@ -79,9 +85,10 @@ def read_audio(
 ) -> Samples:
     """Read a file, or a segment of it, as the samples that every model here expects.
 
-    Takes any rate, channel count and format that libsndfile decodes (wav, flac, ogg, opus, mp3, sph, aiff, …).
-    Channels are averaged; resampling is band-limited (soxr, high quality). The file is decoded block by block, so
-    memory follows what is really in it and never what its header claims.
+    Takes any rate and channel count, and any format that libsndfile decodes (wav, flac, ogg, opus, mp3, sph, aiff, …)
+    or, where PyAV is installed, FFmpeg (m4a, mp4, aac, webm, mkv, wma). Channels are averaged; resampling is
+    band-limited (soxr, high quality). The file is decoded block by block, so memory follows what is really in it and
+    never what its header claims.
 
     Args:
         path: an audio file.
@@ -105,16 +112,53 @@ def read_audio(
         rate_hz = file.samplerate
         wanted = None if duration_s is None else max(1, round(duration_s * rate_hz))
         seek(file, name, round(start_s * rate_hz))
-        resample = None if rate_hz == RATE_HZ else soxr.ResampleStream(rate_hz, RATE_HZ, 1, "float32", "HQ")
-        pieces: list[Samples] = []
         n_read = 0
-        for block in _mono_blocks(file, name, wanted):
-            n_read += len(block)
-            pieces.append(block if resample is None else resample.resample_chunk(block))
-        if resample is not None:
-            pieces.append(resample.resample_chunk(np.zeros(0, np.float32), last=True))
+
+        def counted() -> Iterator[Samples]:
+            nonlocal n_read
+            for block in _mono_blocks(file, name, wanted):
+                n_read += len(block)
+                yield block
+
+        pieces = [np.zeros(0, np.float32), *_resampled(counted(), rate_hz)]
     _check_length(name, start_s, duration_s, n_read / rate_hz)
     return _join(name, pieces)
+
+
+def stream_audio(path: str | os.PathLike[str], *, channel: int | None = None) -> Iterator[Samples]:
+    """Read a file of any length as `read_audio` does, holding one block of it in memory.
+
+    Args:
+        path: an audio file.
+        channel: which channel, from 0; None averages all.
+
+    Yields:
+        Blocks (n,) of samples, float32 in [-1, 1], 16 kHz, none empty, at least one.
+
+    Raises:
+        AudioError: the file is missing, broken, empty, longer than `MAX_STREAM_S`, holds NaN or infinity, or has no
+            such channel; also after some blocks.
+    """
+    name, n_samples = str(path), 0
+    with open_audio(path) as file:
+        if channel is not None and channel >= file.channels:
+            raise AudioError(f"{name}: no channel {channel + 1}, it has {file.channels}")
+        for block in _resampled(_mono_blocks(file, name, None, channel, MAX_STREAM_S), file.samplerate):
+            n_samples += len(block)
+            yield np.clip(block, -1.0, 1.0)
+    if n_samples == 0:
+        raise AudioError(f"{name}: no audio in it; fetch the file again")
+
+
+def look_at(path: str | os.PathLike[str]) -> tuple[int, float | None]:
+    """What a file's header claims: channels, and seconds, None if it leaves them open or claims what is not read.
+
+    Raises:
+        AudioError: the file is missing or no audio.
+    """
+    with open_audio(path) as file:
+        seconds = (_header_frames(file) or 0.0) / file.samplerate
+        return file.channels, seconds if 0 < seconds <= MAX_STREAM_S else None
 
 
 def scan_audio(path: str | os.PathLike[str], *, start_s: float = 0.0, duration_s: float | None = None) -> AudioScan:
@@ -182,7 +226,7 @@ def read_part(path: str | os.PathLike[str], part: Part) -> bytes:
 
 
 @contextmanager
-def open_audio(path: str | os.PathLike[str], part: Part | None = None) -> Iterator[sf.SoundFile]:
+def open_audio(path: str | os.PathLike[str], part: Part | None = None) -> Iterator[AudioFile]:
     """Open a file, or a part of one, for decoding.
 
     Raises:
@@ -192,7 +236,7 @@ def open_audio(path: str | os.PathLike[str], part: Part | None = None) -> Iterat
     if not Path(path).is_file():
         raise AudioError(f"{name}: no such audio file; check the path (a folder or an address is not read)")
     try:
-        with _open_measured(io.BytesIO(read_part(path, part)) if part else path) as file:
+        with _open_decoder(io.BytesIO(read_part(path, part)) if part else path) as file:
             lowest_hz, highest_hz = _SOURCE_RATES_HZ
             if not lowest_hz <= file.samplerate <= highest_hz:
                 raise AudioError(
@@ -200,36 +244,40 @@ def open_audio(path: str | os.PathLike[str], part: Part | None = None) -> Iterat
                     "broken, write it again from its source"
                 )
             yield file
+    except ContainerError as error:
+        raise AudioError(f"{name}: cannot decode: {error}") from error
     except (sf.SoundFileError, RuntimeError, TypeError, OSError) as error:
-        if Path(path).suffix.lower() in {".m4a", ".aac", ".mp4", ".wma", ".webm", ".mkv", ".raw", ".pcm"}:
-            advice = "libsndfile does not read this format, convert the file to wav or flac"
-        else:
-            advice = "the file is broken or not audio, fetch it again or convert it to wav or flac"
+        advice = "the file is broken or not audio, fetch it again or convert it to wav or flac"
         raise AudioError(f"{name}: cannot decode ({error}); {advice}") from error
 
 
 @contextmanager
-def _open_measured(source: io.BytesIO | str | os.PathLike[str]) -> Iterator[sf.SoundFile]:
-    """Opens with libsndfile, and helps it where it would take a guess for the length; see `asr.audio.unmeasured`."""
-    with sf.SoundFile(source) as file:
-        if file.format != "MP3":
-            yield file
-            return
+def _open_decoder(source: io.BytesIO | str | os.PathLike[str]) -> Iterator[AudioFile]:
+    """Opens with FFmpeg the containers that libsndfile does not know, and all else with libsndfile.
+
+    Where that would take a guess for the length, it is helped; see `asr.audio.unmeasured`.
+    """
     with contextlib.ExitStack() as stack:
-        if isinstance(source, io.BytesIO):
-            source.seek(0)
-            content: BinaryIO = source
-        else:
-            content = stack.enter_context(Path(source).open("rb"))
-        opened = Unmeasured(content) if lacks_length(content) else source
-        yield stack.enter_context(sf.SoundFile(opened))
+        content: BinaryIO = source if isinstance(source, io.BytesIO) else stack.enter_context(Path(source).open("rb"))
+        container = sniff(content)
+        if container:
+            yield stack.enter_context(ContainerFile(content, container))
+            return
+        with sf.SoundFile(source) as file:
+            if file.format != "MP3":
+                yield file
+                return
+        content.seek(0)
+        yield stack.enter_context(sf.SoundFile(Unmeasured(content) if lacks_length(content) else source))
 
 
-def _header_frames(file: sf.SoundFile) -> float | None:
+def _header_frames(file: AudioFile) -> float | None:
     """Frames that the header claims, None where it does not; libsndfile cuts claims of wav, aiff and au, and logs both.
 
     A size of 0 or beyond 2 GiB is how programs that write to a pipe say "unknown", not a claim.
     """
+    if isinstance(file, ContainerFile):
+        return file.frames or None
     if isinstance(file.name, Unmeasured):
         return None
     claim = _CLAIM.search(file.extra_info)
@@ -241,7 +289,7 @@ def _header_frames(file: sf.SoundFile) -> float | None:
     return file.frames * claimed / there
 
 
-def seek(file: sf.SoundFile, name: str, frame: int) -> None:
+def seek(file: AudioFile, name: str, frame: int) -> None:
     """Go to a frame, by reading up to it where the format cannot jump."""
     if frame == 0:
         return
@@ -252,12 +300,15 @@ def seek(file: sf.SoundFile, name: str, frame: int) -> None:
         pass
 
 
-def _mono_blocks(file: sf.SoundFile, name: str, n_wanted: int | None) -> Iterator[Samples]:
-    """Decode up to n_wanted frames from here, as blocks (n,) of the channel average, never empty."""
-    n_limit = int(MAX_DURATION_S * file.samplerate)
+def _mono_blocks(
+    file: AudioFile, name: str, n_wanted: int | None, channel: int | None = None, limit_s: float | None = None
+) -> Iterator[Samples]:
+    """Decode up to n_wanted frames from here, as blocks (n,) of a channel or the average of all, never empty."""
+    limit_s = limit_s or MAX_DURATION_S
+    n_limit = int(limit_s * file.samplerate)
     n_left = n_limit + 1 if n_wanted is None else n_wanted
     if n_wanted is not None and n_wanted > n_limit:
-        raise AudioError(_too_long(name))
+        raise AudioError(_too_long(name, limit_s))
     block_frames = max(1, _BLOCK_VALUES // file.channels)
     n_read = 0
     while n_left > 0:
@@ -266,15 +317,29 @@ def _mono_blocks(file: sf.SoundFile, name: str, n_wanted: int | None) -> Iterato
             return
         n_read, n_left = n_read + len(block), n_left - len(block)
         if n_read > n_limit:
-            raise AudioError(_too_long(name))
-        mono = block[:, 0] if file.channels == 1 else block.mean(axis=1, dtype=np.float32)
+            raise AudioError(_too_long(name, limit_s))
+        averaged = channel is None and file.channels > 1
+        mono = block.mean(axis=1, dtype=np.float32) if averaged else block[:, channel or 0]
         if not np.isfinite(mono).all():
             raise AudioError(f"{name}: holds samples that are NaN or infinite; write it again from its source")
         yield np.ascontiguousarray(mono)
 
 
-def _too_long(name: str) -> str:
-    return f"{name}: more than {MAX_DURATION_S / 3600:g} h of audio at once; read it in segments or split it"
+def _resampled(blocks: Iterator[Samples], rate_hz: int) -> Iterator[Samples]:
+    """Bring blocks (n,) to 16 kHz; none of the outcome is empty."""
+    if rate_hz == RATE_HZ:
+        yield from blocks
+        return
+    resample = soxr.ResampleStream(rate_hz, RATE_HZ, 1, "float32", "HQ")
+    ends = ((block, False) for block in blocks)
+    for block, last in chain(ends, [(np.zeros(0, np.float32), True)]):
+        resampled = resample.resample_chunk(block, last=last)
+        if len(resampled):
+            yield resampled
+
+
+def _too_long(name: str, limit_s: float) -> str:
+    return f"{name}: more than {limit_s / 3600:g} h of audio at once; read it in segments or split it"
 
 
 def _check_length(name: str, start_s: float, duration_s: float | None, read_s: float) -> None:

@@ -1,113 +1,201 @@
-"""`asr transcribe`: recordings become text, in the format that is asked for."""
+"""`asr transcribe`: recordings become text, in the formats that are asked for."""
 
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
-from asr.cli.errors import DONE, SOME_FAILED, in_words, is_for_users
+from asr.cli.errors import DONE, SOME_FAILED, in_words
 from asr.cli.options import DECODING_TIMEOUT_S, Device, ModelFolder, Phrases, Search, with_phrases
+from asr.cli.progress import pace_bar
 
 if TYPE_CHECKING:
+    from asr.recognizer.long_form import Outcome, Told
     from asr.recognizer.recognizer import Recognizer
+    from asr.recognizer.recordings import Channel, Recording
 
 # As in asr.recognizer.formats, which would load numpy for the sake of --help.
-Format = Literal["txt", "json", "jsonl", "srt", "vtt", "tsv", "ctm", "trn"]
+Format = Literal["txt", "json", "jsonl", "srt", "vtt", "tsv", "ctm", "stm", "trn"]
+
+N_TOGETHER = 8
+"""Recordings of each process after which several processes wait for each other and write."""
 
 
 def transcribe(
-    audio: Annotated[list[Path], typer.Argument(metavar="AUDIO", help="Recordings, in any format, rate and channels.")],
+    audio: Annotated[
+        list[Path],
+        typer.Argument(metavar="AUDIO", help="Recordings of any format and length; folders, patterns, - for stdin."),
+    ],
     model: ModelFolder,
-    format: Annotated[Format, typer.Option("--format", "-f", help="What to write.")] = "txt",
+    format: Annotated[
+        str,
+        typer.Option("--format", "-f", help="txt, json, jsonl, srt, vtt, tsv, ctm, stm, trn; several: a,b; or all."),
+    ] = "txt",
     out_dir: Annotated[
         Path | None,
         typer.Option("--out-dir", "--output-dir", "--output_dir", "-o", help="One file per recording goes here."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files of earlier runs.")] = False,
+    channel: Annotated[
+        str, typer.Option(help="mix, the average of all; a number from 1; or split, each by itself.")
+    ] = "mix",
+    max_segment: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", min=1.0, help="Cut at pauses into stretches no longer; else as was trained."),
+    ] = None,
     search: Search = None,
     phrases: Phrases = None,
     device: Device = "auto",
 ) -> None:
-    """Transcribe recordings, to the terminal or to one file each.
+    """Transcribe recordings of any length, to the terminal or to files of their own.
 
-    A recording that cannot be read is told on stderr, the others go on, and the exit status is 1.
+    A recording that cannot be read is told on stderr, the others go on, and the exit status is 1. Where nobody speaks,
+    nothing is written.
 
     \b
     Examples:
       asr transcribe --model exp/digits/best recording.flac
-      asr transcribe --model exp/an4/best --format srt --out-dir subtitles *.wav
+      asr transcribe --model exp/an4/best --format srt,json --out-dir subtitles talks "more/**/*.m4a"
+      asr transcribe --model exp/an4/best --channel split call.wav
       asr transcribe --model exp/an4/best --phrases names.txt recording.flac
-      torchrun --nproc-per-node 8 -m asr transcribe --model exp/an4/best --out-dir text *.wav
+      torchrun --nproc-per-node 8 -m asr transcribe --model exp/an4/best --out-dir text recordings
     """
+    formats, heard = _formats(format), _channel(channel)
+
     from asr.ranks.group import join_ranks
     from asr.recognizer.formats import JOINABLE
     from asr.recognizer.recognizer import Recognizer
+    from asr.recognizer.recordings import find_recordings, total_s
     from asr.training.memory import keep_memory
 
-    if out_dir is None and len(audio) > 1 and format not in JOINABLE:
-        raise typer.BadParameter(f"several recordings as {format} need --out-dir; {', '.join(sorted(JOINABLE))} do not")
+    if out_dir is None and len(formats) > 1:
+        raise typer.BadParameter("several formats need --out-dir")
     status = DONE
     keep_memory()
     with join_ranks(DECODING_TIMEOUT_S) as ranks:
-        output = _Output(
-            Recognizer.load(model, device=device, search=with_phrases(search, phrases)), format, out_dir, overwrite
-        )
-        for start in range(0, len(audio), ranks.n_ranks):
-            together = [(path, output.place(path)) for path in audio[start : start + ranks.n_ranks]]
-            ranks.at(start, "validating", [str(path) for path, _ in ranks.share(together)])
-            results = ranks.in_order([output.text(path, place) for path, place in ranks.share(together)])
-            for (_, place), result in zip(together, results, strict=True):
-                if "fault" in result:
-                    status = SOME_FAILED
-                if ranks.is_first:
-                    output.write(place, result)
+        if ranks.n_ranks > 1 and Path("-") in audio:
+            raise typer.BadParameter("standard input goes to one process only")
+        recordings = find_recordings(audio, heard, sys.stdin.buffer)
+        if out_dir is None and len(recordings) > 1 and formats[0] not in JOINABLE:
+            joinable = ", ".join(sorted(JOINABLE))
+            raise typer.BadParameter(f"several recordings as {formats[0]} need --out-dir; {joinable} do not")
+        recognizer = Recognizer.load(model, device=device, search=with_phrases(search, phrases))
+        output = _Output(recordings, formats, out_dir, overwrite)
+        together = len(recordings) if ranks.n_ranks == 1 else N_TOGETHER * ranks.n_ranks
+        with pace_bar(lambda: total_s(recordings), shown=ranks.is_first) as pace:
+
+            def tell(seconds: float, names: Sequence[str]) -> None:
+                pace(seconds * ranks.n_ranks)
+                if names:
+                    ranks.at(0, "validating", names)
+
+            for start in range(0, len(recordings), together):
+                numbers = range(start, min(start + together, len(recordings)))
+                mine = ranks.share(numbers)
+                outcomes = output.outcomes(recognizer, mine, max_segment, tell)
+                if ranks.n_ranks == 1:
+                    for number, result in outcomes:
+                        output.write(number, result)
+                    continue
+                found = dict(outcomes)
+                for number, result in zip(numbers, ranks.in_order([found[each] for each in mine]), strict=True):
+                    output.write(number, result, aloud=ranks.is_first)
+        status = SOME_FAILED if output.n_failed else DONE
     raise typer.Exit(status)
 
 
+def _formats(names: str) -> list[Format]:
+    known: tuple[Format, ...] = get_args(Format)
+    if names == "all":
+        return list(known)
+    wanted = [name.strip() for name in names.split(",")]
+    for name in wanted:
+        if name not in known:
+            raise typer.BadParameter(f"no format {name!r}; there are {', '.join(known)}, or all")
+    return [name for name in known if name in wanted]
+
+
+def _channel(name: str) -> "Channel":
+    if name == "mix":
+        return "mix"
+    if name == "split":
+        return "split"
+    if not name.isdecimal() or int(name) < 1:
+        raise typer.BadParameter(f"no channel {name!r}; say mix, split, or a number from 1")
+    return int(name)
+
+
 class _Output:
-    """Where transcripts go: the terminal, or files of which none replaces another of the same run."""
+    """Where transcripts go: the terminal, in order, or files of which none replaces another of the same run."""
 
-    def __init__(self, recognizer: "Recognizer", format: Format, folder: Path | None, overwrite: bool) -> None:
-        self.recognizer = recognizer
-        self.format: Format = format
+    def __init__(
+        self, recordings: "Sequence[Recording]", formats: Sequence[Format], folder: Path | None, overwrite: bool
+    ) -> None:
         self.folder = folder
-        self.overwrite = overwrite
+        self.formats = formats
         self.taken: list[Path] = []
+        self.places: list[list[Path]] = []
+        self.recordings = [self._placed(recording, overwrite) for recording in recordings]
+        self.held: dict[int, dict[str, str]] = {}
+        self.n_written = self.n_failed = 0
 
-    def place(self, audio: Path) -> Path | str | None:
-        """Seeks a file's place before its transcript, so that no work is in vain: a path, or why there is none."""
+    def _placed(self, recording: "Recording", overwrite: bool) -> "Recording":
+        """Seeks a recording's places before any work is done; without, the recording is refused."""
         from asr.recognizer.outputs import output_path
 
+        places: list[Path] = []
+        self.places.append(places)
         if self.folder is None:
-            return None
+            return recording
         try:
-            path = output_path(self.folder, audio, self.format, self.taken, overwrite=self.overwrite)
+            for format in self.formats:
+                places.append(output_path(self.folder, recording.place, format, self.taken, overwrite=overwrite))
         except OSError as error:
-            return in_words(error)
-        self.taken.append(path)
-        return path
+            return recording.refused(recording.place, error)
+        finally:
+            self.taken += places
+        return recording
 
-    def text(self, audio: Path, place: Path | str | None) -> dict[str, str]:
-        """The rendered transcript, or the fault."""
+    def outcomes(
+        self, recognizer: "Recognizer", numbers: Sequence[int], longest_s: float | None, tell: "Told"
+    ) -> Iterator[tuple[int, dict[str, str]]]:
+        """Transcribes the recordings of these numbers: the rendered transcripts, or the fault, as each is done."""
+        from asr.recognizer.long_form import transcribe_all
+
+        mine = [self.recordings[number] for number in numbers]
+        for index, outcome in transcribe_all(recognizer, mine, longest_s=longest_s, tell=tell):
+            yield numbers[index], self._result(outcome)
+
+    def _result(self, outcome: "Outcome") -> dict[str, str]:
         from asr.recognizer.formats import render
 
-        if isinstance(place, str):
-            return {"fault": place}
-        try:
-            return {"text": render(self.recognizer.transcribe(audio), self.format)}
-        except Exception as error:
-            if not is_for_users(error) or isinstance(error, BrokenPipeError):  # nobody reads on: `asr … | head`
-                raise
-            return {"fault": in_words(error)}
+        if isinstance(outcome, Exception):
+            return {"fault": in_words(outcome)}
+        return {format: render(outcome, format) for format in self.formats}
 
-    def write(self, place: Path | str | None, result: dict[str, str]) -> None:
-        """Tells a fault, or writes a transcript to its place."""
+    def write(self, number: int, result: dict[str, str], aloud: bool = True) -> None:
+        """Writes a transcript, or tells a fault: to files at once, to the terminal when all before it are out."""
+        self.n_failed += "fault" in result
+        if not aloud:
+            return
+        if self.folder is not None:
+            self._deliver(number, result)
+            return
+        self.held[number] = result
+        while self.n_written in self.held:
+            self._deliver(self.n_written, self.held.pop(self.n_written))
+            self.n_written += 1
+
+    def _deliver(self, number: int, result: dict[str, str]) -> None:
         from asr.recognizer.outputs import write_output
 
         if "fault" in result:
             typer.echo(result["fault"], err=True)
-        elif isinstance(place, Path):
-            write_output(place, result["text"])
-            typer.echo(place)
+        elif self.folder is None:
+            typer.echo(result[self.formats[0]], nl=False)
         else:
-            typer.echo(result["text"], nl=False)
+            for format, place in zip(self.formats, self.places[number], strict=True):
+                write_output(place, result[format])
+                typer.echo(place)

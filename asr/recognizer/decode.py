@@ -34,9 +34,9 @@ class Stretch:
     level_range_db: float
 
     @classmethod
-    def of(cls, samples: np.ndarray, start_s: float = 0.0) -> "Stretch":
-        """Describes samples (N,), 16 kHz, that begin at a second of the recording."""
-        return cls(start_s, start_s + len(samples) / RATE_HZ, level_range_db(samples))
+    def of(cls, samples: np.ndarray, start: int = 0) -> "Stretch":
+        """Describes samples (N,), 16 kHz, of which the first is the recording's sample of that number."""
+        return cls(start / RATE_HZ, (start + len(samples)) / RATE_HZ, level_range_db(samples))
 
 
 Answer = Callable[[list[Stretch], Tensor, Tensor], list[dict[str, Any]]]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from asr.audio.level import STEADY_DB
 from asr.recognizer.transcript import Flag
 from asr.scoring.alignment import find_loop
 from asr.search.ctc_align import Alignment, BestPath
@@ -17,7 +18,6 @@ LOOP_DOUBT = 2.0
 MISSING_DOUBT = 10.0
 # In three tokens of a right text CTC's doubt was at most 16 nats, also in noise; in invented words it was 23 to 51.
 INVENTED_DOUBT, INVENTED_TOKENS = 18.0, 3
-STEADY_DB = 8.0  # digital silence, tones and white noise have 0 to 1, pink noise 6, speech in noise half as loud 12
 
 
 def flags_of(

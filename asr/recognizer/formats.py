@@ -11,10 +11,10 @@ from typing import Any, Literal
 from asr.recognizer.transcript import Alternative, Segment, Transcript, Word, clean
 from asr.scoring.trn import format_trn, trn_id
 
-Format = Literal["txt", "json", "jsonl", "srt", "vtt", "tsv", "ctm", "trn"]
+Format = Literal["txt", "json", "jsonl", "srt", "vtt", "tsv", "ctm", "stm", "trn"]
 
 # Formats in which the outputs of several recordings may follow each other in one file or on the terminal.
-JOINABLE: frozenset[Format] = frozenset({"txt", "jsonl", "ctm", "trn"})
+JOINABLE: frozenset[Format] = frozenset({"txt", "jsonl", "ctm", "stm", "trn"})
 
 
 def render(transcript: Transcript, format: Format) -> str:
@@ -23,7 +23,7 @@ def render(transcript: Transcript, format: Format) -> str:
     Args:
         transcript: What was recognised.
         format: txt, one line of text · json, whisper's field names · jsonl, the same on one line · srt and vtt,
-            subtitles · tsv, whisper's ``start end text`` in milliseconds · ctm and trn, for NIST sclite.
+            subtitles · tsv, whisper's ``start end text`` in milliseconds · ctm, stm and trn, for NIST sclite.
     """
     return _WRITERS[format](transcript)
 
@@ -136,6 +136,16 @@ def _interpolated(segment: Segment) -> Iterator[tuple[str, float, float, str]]:
         yield word, segment.start_s + start * scale_s, segment.start_s + end * scale_s, ""
 
 
+def _stm(transcript: Transcript) -> str:
+    """``recording channel speaker start end text``; who speaks is not known, so the recording's name stands there."""
+    id = trn_id(transcript.id)
+    lines = (
+        f"{id} 1 {id} {segment.start_s:.3f} {segment.end_s:.3f} {clean(segment.text)}\n"
+        for segment in _spoken(transcript)
+    )
+    return "".join(lines)
+
+
 def _trn(transcript: Transcript) -> str:
     return format_trn({transcript.id: _text(transcript)})
 
@@ -173,5 +183,6 @@ _WRITERS: dict[Format, Callable[[Transcript], str]] = {
     "vtt": _vtt,
     "tsv": _tsv,
     "ctm": _ctm,
+    "stm": _stm,
     "trn": _trn,
 }

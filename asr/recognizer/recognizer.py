@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asr.audio.read import read_audio
 from asr.build import build_phrases, build_search_settings, pick_device
 from asr.models.asr_model import AsrModel
 from asr.recipe.schema import Recipe
@@ -15,7 +14,9 @@ from asr.recognizer.confidence import Calibration, with_confidence
 from asr.recognizer.decode import Stretch, hear
 from asr.recognizer.flags import flags_of
 from asr.recognizer.language_models import load_language_models
+from asr.recognizer.long_form import transcribe_all
 from asr.recognizer.model_folder import load_model
+from asr.recognizer.recordings import Recording
 from asr.recognizer.task_error import wrong_task
 from asr.recognizer.transcript import Alternative, Segment, Transcript
 from asr.recognizer.words import words_of
@@ -77,21 +78,19 @@ class Recognizer:
         return cls(model.to(place), tokenizer, recipe, others, Calibration.load(Path(folder)))
 
     def transcribe(self, audio: str | Path | np.ndarray) -> Transcript:
-        """Transcribes one recording.
+        """Transcribes one recording of any length.
 
         Args:
-            audio: A file of any format, rate and channels that `read_audio` takes, or samples (N,) float, mono, 16 kHz.
+            audio: A file that `stream_audio` takes, or samples (N,) float, mono, 16 kHz.
 
         Raises:
-            AudioError: The file cannot be read.
+            AudioError, OSError: The file cannot be read.
         """
-        path = None if isinstance(audio, np.ndarray) else Path(audio)
-        samples = audio.astype(np.float32) if isinstance(audio, np.ndarray) else read_audio(audio)
-        stretch = Stretch.of(samples)
-        segments = self.recognize([stretch], *self.listen([samples]))
-        return Transcript(
-            path.name if path else "samples", path, stretch.end_s, self.recipe.data.language, tuple(segments)
-        )
+        recording = Recording.of_samples(audio) if isinstance(audio, np.ndarray) else Recording.of_file(Path(audio))
+        ((_, outcome),) = transcribe_all(self, [recording])
+        if not isinstance(outcome, Transcript):
+            raise outcome
+        return outcome
 
     def listen(self, recordings: list[np.ndarray]) -> tuple[Tensor, Tensor]:
         """Steps 2 and 3: samples (N,) each -> listener states (B, S, D) and state_lens (B,)."""
@@ -122,10 +121,19 @@ class Recognizer:
             heard = [*best_paths(log_probs, state_lens)]
         return list(map(self._segment, stretches, n_bests, alignments, heard))
 
+    def silence(self, stretch: Stretch) -> Segment:
+        """What is written where nobody speaks: nothing, whatever a speller would have made up."""
+        return Segment(
+            stretch.start_s, stretch.end_s, "", 0.0, 0, flags=("no_speech",), calibrated=self.calibration is not None
+        )
+
     def _segment(
         self, stretch: Stretch, n_best: list[Hypothesis], alignment: Alignment | None, heard: BestPath | None
     ) -> Segment:
         best, reduction = n_best[0], self.model.listener.time_reduction
+        flags = flags_of(best, alignment, heard, stretch.level_range_db)
+        if "no_speech" in flags:
+            return self.silence(stretch)
 
         def second_of(n_states: int) -> float:
             return min(stretch.start_s + self.model.front_end.span_s(n_states * reduction)[1], stretch.end_s)
@@ -141,7 +149,7 @@ class Recognizer:
             len(best.tokens),
             best.finish,
             words,
-            flags_of(best, alignment, heard, stretch.level_range_db),
+            flags,
             self.calibration is not None and all(self.calibration.covers(word.evidence) for word in words),
             tuple(others) if self.settings.n_best > 1 else (),
         )

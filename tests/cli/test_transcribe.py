@@ -1,4 +1,5 @@
 import sys
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import get_args
@@ -19,12 +20,21 @@ class FakeRecognizer:
         cls.loaded.append((folder, device, tuple(search)))
         return cls()
 
-    def transcribe(self, audio):
-        if audio.name.startswith("bad"):
-            raise AudioError(f"{audio}: no audio in it")
-        if audio.name.startswith("bug"):
+
+def transcribe_all(recognizer, recordings, *, longest_s, tell):
+    """Hears the last recording first, as when the others are longer."""
+    for index in reversed(range(len(recordings))):
+        name = recordings[index].name
+        tell(1.0, [name])
+        if name.startswith("bad"):
+            yield index, AudioError(f"{name}: no audio in it")
+        elif name.startswith("bug"):
             raise ZeroDivisionError
-        return Transcript(audio.stem, audio, 1.0, "en", (Segment(0.0, 1.0, f"this is {audio.stem}", -1.0, 3),))
+        elif not isinstance(recordings[index].blocks, partial):  # refused
+            yield index, pytest.raises(OSError, recordings[index].blocks).value
+        else:
+            stem = Path(name).stem
+            yield index, Transcript(name, Path(name), 1.0, "en", (Segment(0.0, 1.0, f"this is {stem}", -1.0, 3),))
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +43,7 @@ def recognizer(monkeypatch):
     module = ModuleType("asr.recognizer.recognizer")
     module.Recognizer = FakeRecognizer
     monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr("asr.recognizer.long_form.transcribe_all", transcribe_all)
 
 
 def test_formats_are_those_of_the_writers():
@@ -93,12 +104,24 @@ def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
 
 
 def test_a_closed_pipe_ends_the_run(asr, monkeypatch):
-    heard = []
-
-    def transcribe(self, audio):
-        heard.append(audio)
+    def echo(*words, **options):
         raise BrokenPipeError(32, "Broken pipe")
 
-    monkeypatch.setattr(FakeRecognizer, "transcribe", transcribe)
-    outcome = asr("transcribe", "--model", "m", "a.wav", "b.wav")
-    assert (outcome.status, len(heard), outcome.err) == (1, 1, "")
+    monkeypatch.setattr("typer.echo", echo)
+    assert asr("transcribe", "--model", "m", "a.wav", "b.wav").status == 1
+
+
+def test_several_formats(asr, tmp_path):
+    words = ("transcribe", "--model", "m", "a.wav", "--out-dir", tmp_path, "--format")
+    assert asr(*words, "srt,json").status == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"a.srt", "a.json"}
+    assert asr(*words, "all", "--overwrite").status == 0
+    assert {path.suffix[1:] for path in tmp_path.iterdir()} == set(get_args(command.Format))
+    assert asr(*words, "all,txt").status == 2
+    assert asr("transcribe", "--model", "m", "a.wav", "--format", "srt,json").status == 2  # nowhere to put two
+
+
+@pytest.mark.parametrize("channel", ["0", "-1", "left", ""])
+def test_a_channel_that_cannot_be(asr, channel):
+    outcome = asr("transcribe", "--model", "m", "a.wav", f"--channel={channel}")
+    assert (outcome.status, "from 1" in outcome.err) == (2, True)

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from tones import LETTER_S, write_corpus, write_recipe
 
 import asr
+from asr.audio.read import AudioError
 from asr.corpora.manifest import read_manifest, read_utterance, write_manifest
 from asr.corpora.prepare import prepare
 from asr.corpora.shards import write_shards
@@ -26,10 +28,13 @@ from asr.recognizer.calibrate import calibrate
 from asr.recognizer.decode import Stretch
 from asr.recognizer.evaluate import evaluate
 from asr.recognizer.inspect import inspect
+from asr.recognizer.long_form import transcribe_all
 from asr.recognizer.pictures.maps import View
+from asr.recognizer.recordings import Recording
 from asr.recognizer.sight import SightError, look
 from asr.recognizer.train import train_recipe
 from asr.recognizer.trained import load_trained
+from asr.recognizer.transcript import Transcript
 from asr.scoring.report import FILES
 from asr.training import objectives as objectives_room
 from asr.training import trainer as trainer_room
@@ -253,6 +258,46 @@ def test_batches_change_no_transcript(trained: Path, manifest: Path) -> None:
     assert texts[0] == texts[1] == texts[2]
 
 
+def test_a_long_file_says_what_its_parts_say(trained: Path, manifest: Path, tmp_path: Path) -> None:
+    """Cut at the pauses between its parts, in one call with other files, some broken: the same words at their times."""
+    recognizer = asr.Recognizer.load(trained)
+    parts = [read_utterance(utterance) for utterance in read_manifest(manifest)]
+    rng = np.random.default_rng(0)
+    pieces, starts_s = [], []
+    for part in parts * 3:
+        starts_s.append(sum(map(len, pieces)) / 16000)
+        pieces += [part, (0.003 * rng.standard_normal(4800)).astype(np.float32)]
+    soundfile.write(tmp_path / "long.flac", np.concatenate(pieces), 16000)
+    (tmp_path / "broken.flac").write_bytes((tmp_path / "long.flac").read_bytes()[:50_000])
+    files = [
+        tmp_path / "long.flac",
+        tmp_path / "broken.flac",
+        *(utterance.audio for utterance in read_manifest(manifest)),
+    ]
+    recordings = [Recording.of_file(file) for file in files]
+    found = dict(transcribe_all(recognizer, recordings, longest_s=2.0))
+    assert isinstance(found.pop(1), AudioError)
+    long = found.pop(0)
+    assert isinstance(long, Transcript)
+    assert long.text == " ".join(TEXTS * 3)
+    assert long.duration_s == sum(map(len, pieces)) / 16000
+    assert all(one.end_s == next_.start_s for one, next_ in zip(long.segments, long.segments[1:], strict=False))
+    assert [each.text for each in found.values() if isinstance(each, Transcript)] == TEXTS
+    firsts = np.cumsum([0, *(len(text.split()) for text in TEXTS * 3)])[:-1]
+    words = [word for segment in long.segments for word in segment.words]
+    for start_s, first in zip(starts_s, firsts, strict=True):
+        assert words[first].start_s == pytest.approx(start_s + LETTER_S, abs=0.15)
+
+
+def test_nobody_speaks_no_words(trained: Path) -> None:
+    recognizer = asr.Recognizer.load(trained)
+    noise = 0.1 * np.random.default_rng(0).standard_normal(16000 * 40)
+    hum = 0.1 * np.sin(2 * np.pi * 50 * np.arange(16000 * 40) / 16000)
+    for silence in (0 * noise, noise, 0.001 * noise, hum, noise[:3000]):
+        transcript = recognizer.transcribe(silence)
+        assert (transcript.text, transcript.flags) == ("", ("no_speech",))
+
+
 def test_batches_change_nothing_that_a_transcript_carries(trained: Path, manifest: Path) -> None:
     recognizer = asr.Recognizer.load(trained)
     recordings = [read_utterance(utterance) for utterance in read_manifest(manifest)]
@@ -266,7 +311,7 @@ def test_batches_change_nothing_that_a_transcript_carries(trained: Path, manifes
         assert times[0] >= 0.0
         assert times[-1] <= stretch.end_s
         assert [word.text for word in segment.words] == segment.text.split()
-    (later,) = recognizer.recognize([Stretch.of(recordings[0], 100.0)], *recognizer.listen(recordings[:1]))
+    (later,) = recognizer.recognize([Stretch.of(recordings[0], 1_600_000)], *recognizer.listen(recordings[:1]))
     assert [word.start_s - 100.0 for word in later.words] == pytest.approx([w.start_s for w in together[0].words])
 
 
