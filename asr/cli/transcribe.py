@@ -1,7 +1,7 @@
 """`asr transcribe`: recordings become text, in the formats that are asked for."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
@@ -12,6 +12,7 @@ from asr.cli.options import DECODING_TIMEOUT_S, Device, ModelFolder, Phrases, Se
 from asr.cli.progress import pace_bar
 
 if TYPE_CHECKING:
+    from asr.ranks.group import Ranks
     from asr.recognizer.long_form import Outcome, Told
     from asr.recognizer.recognizer import Recognizer
     from asr.recognizer.recordings import Channel, Recording
@@ -83,27 +84,39 @@ def transcribe(
             raise typer.BadParameter(f"several recordings as {formats[0]} need --out-dir; {joinable} do not")
         recognizer = Recognizer.load(model, device=device, search=with_phrases(search, phrases))
         output = _Output(recordings, formats, out_dir, overwrite)
-        together = len(recordings) if ranks.n_ranks == 1 else N_TOGETHER * ranks.n_ranks
         with pace_bar(lambda: total_s(recordings), shown=ranks.is_first) as pace:
-
-            def tell(seconds: float, names: Sequence[str]) -> None:
-                pace(seconds * ranks.n_ranks)
-                if names:
-                    ranks.at(0, "validating", names)
-
-            for start in range(0, len(recordings), together):
-                numbers = range(start, min(start + together, len(recordings)))
-                mine = ranks.share(numbers)
-                outcomes = output.outcomes(recognizer, mine, max_segment, tell)
-                if ranks.n_ranks == 1:
-                    for number, result in outcomes:
-                        output.write(number, result)
-                    continue
-                found = dict(outcomes)
-                for number, result in zip(numbers, ranks.in_order([found[each] for each in mine]), strict=True):
-                    output.write(number, result, aloud=ranks.is_first)
+            _work(output, recognizer, ranks, max_segment, pace)
         status = SOME_FAILED if output.n_failed else DONE
     raise typer.Exit(status)
+
+
+def _work(
+    output: "_Output",
+    recognizer: "Recognizer",
+    ranks: "Ranks",
+    longest_s: float | None,
+    pace: Callable[[float], None],
+) -> None:
+    """Transcribes all recordings and writes what becomes of them; several processes wait for each other at times."""
+    n_all = len(output.recordings)
+    together = n_all if ranks.n_ranks == 1 else N_TOGETHER * ranks.n_ranks
+
+    def tell(seconds: float, names: Sequence[str]) -> None:
+        pace(seconds * ranks.n_ranks)
+        if names:
+            ranks.at(0, "validating", names)
+
+    for start in range(0, n_all, together):
+        numbers = range(start, min(start + together, n_all))
+        mine = ranks.share(numbers)
+        outcomes = output.outcomes(recognizer, mine, longest_s, tell)
+        if ranks.n_ranks == 1:
+            for number, result in outcomes:
+                output.write(number, result)
+            continue
+        found = dict(outcomes)
+        for number, result in zip(numbers, ranks.in_order([found[each] for each in mine]), strict=True):
+            output.write(number, result, aloud=ranks.is_first)
 
 
 def _formats(names: str) -> list[Format]:
