@@ -83,7 +83,9 @@ def test_faults(tmp_path: Path) -> None:
     assert not (tmp_path / "mark").exists()
 
 
-@pytest.mark.parametrize("content", [b"\x1f\x8b broken", b"not zipped", gzip.compress(b"{}" * 99)[:-9]])
+@pytest.mark.parametrize(
+    "content", [b"\x1f\x8b broken", b"not zipped", gzip.compress(b"{}" * 99)[:-9]], ids=["damaged", "plain", "cut"]
+)
 def test_a_broken_zip(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "train_recordings.jsonl.gz").write_bytes(content)
     (tmp_path / "train_supervisions.jsonl.gz").write_bytes(content)
