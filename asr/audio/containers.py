@@ -69,6 +69,8 @@ class ContainerFile:
         self._stream: Any = stream
         self.samplerate: int = stream.codec_context.sample_rate or 0
         self.channels: int = stream.codec_context.channels
+        if self.channels < 1:
+            raise ContainerError(f"{format}: the header says {self.channels} channels")
         length = stream.duration or 0 if format == "mp4" else 0  # others' is but a guess from the bit rate
         self.frames = max(0, int(length * (stream.time_base or 0) * self.samplerate))
         self._blocks = self._decoded(av)

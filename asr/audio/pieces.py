@@ -19,7 +19,7 @@ _FLOOR = 1e-10
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """A stretch of a recording; each begins where the one before it ends.
+    """A stretch of a recording.
 
     Attributes:
         start: Its first sample's number in the recording.

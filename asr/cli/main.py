@@ -14,6 +14,7 @@ from asr.cli.export import export
 from asr.cli.inspect import inspect
 from asr.cli.lm import lm
 from asr.cli.prepare import prepare
+from asr.cli.record import record
 from asr.cli.report import report
 from asr.cli.score import score
 from asr.cli.shard import shard
@@ -55,6 +56,7 @@ for _command in (
     lm,
     train,
     transcribe,
+    record,
     classify,
     evaluate,
     calibrate,

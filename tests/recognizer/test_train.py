@@ -28,6 +28,7 @@ from asr.recognizer.calibrate import calibrate
 from asr.recognizer.decode import Stretch
 from asr.recognizer.evaluate import evaluate
 from asr.recognizer.inspect import inspect
+from asr.recognizer.live import transcribe_live
 from asr.recognizer.long_form import transcribe_all
 from asr.recognizer.pictures.maps import View
 from asr.recognizer.recordings import Recording
@@ -296,6 +297,19 @@ def test_nobody_speaks_no_words(trained: Path) -> None:
     for silence in (0 * noise, noise, 0.001 * noise, hum, noise[:3000]):
         transcript = recognizer.transcribe(silence)
         assert (transcript.text, transcript.flags) == ("", ("no_speech",))
+
+
+def test_utterances_are_written_while_sound_comes(trained: Path, manifest: Path) -> None:
+    recognizer = asr.Recognizer.load(trained)
+    silence = (0.003 * np.random.default_rng(0).standard_normal(16000 * 2)).astype(np.float32)
+    parts = [each for utterance in read_manifest(manifest) for each in (silence, read_utterance(utterance))]
+    sound = np.concatenate([*parts, silence])
+    blocks = (sound[at : at + 1600] for at in range(0, len(sound), 1600))
+    found = list(transcribe_live(recognizer, blocks))
+    assert [segment.text for segment in found] == TEXTS
+    ends_s = np.cumsum([len(part) for part in parts]) / 16000
+    for segment, at in zip(found, ends_s[::2], strict=True):
+        assert segment.words[0].start_s == pytest.approx(at + LETTER_S, abs=0.15)
 
 
 def test_batches_change_nothing_that_a_transcript_carries(trained: Path, manifest: Path) -> None:
