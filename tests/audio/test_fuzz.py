@@ -2,7 +2,6 @@
 
 import importlib.util
 import io
-import resource
 import struct
 import tracemalloc
 from pathlib import Path
@@ -20,6 +19,7 @@ needs_av = pytest.mark.skipif(not HAS_AV, reason="needs PyAV: pip install 'asr[a
 
 
 def test_500_broken_files(tmp_path: Path) -> None:
+    """How much memory it takes is measured by `scripts/fuzz_audio`, whose process does nothing else."""
     n_read = n_refused = 0
     for path in mutants(tmp_path, 500, HAS_AV):
         try:
@@ -34,7 +34,6 @@ def test_500_broken_files(tmp_path: Path) -> None:
             n_refused += 1
     assert n_read + n_refused == 500
     assert min(n_read, n_refused) > 50
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 1 << 20  # KiB: 1 GiB
 
 
 def with_header(rate_hz: int, n_channels: int, data_bytes: int) -> bytes:

@@ -1,6 +1,3 @@
-import sys
-from types import ModuleType
-
 import numpy as np
 
 from asr.audio.read import AudioError
@@ -13,16 +10,13 @@ class FakeRecognizer:
         return cls()
 
 
-def fakes(monkeypatch, microphone):
-    module = ModuleType("asr.recognizer.recognizer")
-    module.Recognizer = FakeRecognizer
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.delitem(sys.modules, "asr.recognizer.live", raising=False)
+def fakes(monkeypatch, recognizer, microphone):
+    monkeypatch.setattr("asr.recognizer.recognizer.Recognizer", recognizer)
     monkeypatch.setattr("asr.audio.live.microphone", microphone)
 
 
 def test_a_line_for_each_utterance(asr, monkeypatch):
-    fakes(monkeypatch, lambda name: iter([name]))
+    fakes(monkeypatch, FakeRecognizer, lambda name: iter([name]))
 
     def transcribe_live(recognizer, blocks, *, longest_s):
         assert (list(blocks), longest_s) == (["usb"], 9.0)
@@ -41,7 +35,6 @@ def test_no_microphone_is_told_in_words(asr, monkeypatch):
     class Listening(FakeRecognizer):
         recipe = type("Recipe", (), {"data": type("Data", (), {"max_duration_s": 30.0})})
 
-    fakes(monkeypatch, microphone)
-    monkeypatch.setattr(sys.modules["asr.recognizer.recognizer"], "Recognizer", Listening)
+    fakes(monkeypatch, Listening, microphone)
     outcome = asr("record", "--model", "m")
     assert (outcome.status, outcome.err) == (1, "listening; Ctrl-C ends\nasr: no sound on this machine\n")
