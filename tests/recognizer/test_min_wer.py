@@ -1,11 +1,11 @@
 """Minimum word error rate training for real, on the language of tones, from a model half trained."""
 
-import hashlib
 import re
 from pathlib import Path
 
 import pytest
 import torch
+from runs import hashes, train_killed
 from tones import write_corpus, write_recipe
 
 from asr.audio.augment import Augmentation
@@ -16,7 +16,6 @@ from asr.recognizer.model_folder import load_model
 from asr.recognizer.train import assemble, train_recipe
 from asr.scoring.errors import word_errors
 from asr.training.checkpoint import CheckpointError
-from asr.training.learner import Learner
 
 TEXTS = ["abba cd", "dad", "bad cab", "c", "acdc", "bcd abc", "da da", "cabbd"]
 N_BEST = 4
@@ -77,33 +76,10 @@ def test_the_list_is_what_search_finds_and_its_errors_are_those_of_its_words(
         assert found.n_errors[b].tolist() == errors
 
 
-class Killed(BaseException):
-    """Stands for kill -9: nothing of ours handles it."""
-
-
-def hashes(folder: Path) -> dict[str, str]:
-    last = sorted((folder / "checkpoints").glob("step-*"))[-1]
-    files = [*last.iterdir(), folder / "best" / "model.safetensors"]
-    return {f"{path.parent.name}/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def test_a_killed_run_ends_with_the_bits_of_an_unbroken_one(
-    manifest: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_run_ends_with_the_bits_of_an_unbroken_one(manifest: Path, base: Path, tmp_path: Path) -> None:
     recipe = min_wer_recipe(tmp_path, manifest, base, "training.n_micro_batches=2", n_steps=6, checkpoint_every=2)
     train_recipe(recipe, tmp_path / "unbroken")
-    step = Learner.step
-
-    def dying(self: Learner, number: int, *given: object) -> object:
-        if number >= 3:
-            raise Killed
-        return step(self, number, *given)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Learner, "step", dying)
-        with pytest.raises(Killed):
-            train_recipe(recipe, tmp_path / "killed")
-    train_recipe(recipe, tmp_path / "killed")
+    train_killed(recipe, tmp_path / "killed", [3])
     assert hashes(tmp_path / "killed") == hashes(tmp_path / "unbroken")
 
 
