@@ -1,13 +1,11 @@
 """The Transformer as a language model."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 
 from asr.models.attention.cache import KeyValueCache
-from asr.models.attention.relative import encode_distances
 from asr.models.language_models.language_model import LanguageModel
+from asr.models.positioned_embedding import PositionedEmbedding
 from asr.models.spellers.transformer import TransformerLayer, TransformerState
 
 
@@ -34,10 +32,7 @@ class TransformerLanguageModel(LanguageModel):
     ) -> None:
         super().__init__()
         self.n_heads = n_heads
-        self.scale = math.sqrt(d_model)
-        self.embedding = nn.Embedding(n_tokens, d_model)
-        # Scaled up, embeddings are to be as large as the positions that are added to them.
-        nn.init.normal_(self.embedding.weight, std=1 / self.scale)
+        self.embedding = PositionedEmbedding(n_tokens, d_model)
         self.layers = nn.ModuleList(
             TransformerLayer(d_model, n_heads, None, d_feed_forward, dropout) for _ in range(n_layers)
         )
@@ -63,10 +58,7 @@ class TransformerLanguageModel(LanguageModel):
 
     def _advance(self, tokens: Tensor, state: TransformerState) -> tuple[Tensor, TransformerState]:
         """Reads the next tokens (B, W, U) -> logits (B, W, U, V) and the state."""
-        n_before = state.caches[0].n_tokens
-        values = self.embedding(tokens) * self.scale
-        from_start = torch.arange(n_before, n_before + tokens.shape[2], device=values.device, dtype=values.dtype)
-        values = self.dropout(values + encode_distances(from_start, values.shape[-1]))
+        values = self.dropout(self.embedding.after(state.caches[0].n_tokens, tokens))
         caches: list[KeyValueCache] = []
         for layer, cache in zip(self.layers, state.caches, strict=True):
             values, cache, _ = layer(values, cache)

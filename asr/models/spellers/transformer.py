@@ -1,6 +1,5 @@
 """The Transformer as a speller: self-attention over what is written, cross-attention to what is heard."""
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -8,8 +7,8 @@ from torch import Tensor, nn
 
 from asr.models.attention.cache import KeyValueCache
 from asr.models.attention.multi_head import KeysValues, MultiHeadAttention
-from asr.models.attention.relative import encode_distances
 from asr.models.masks import causal_mask, key_mask
+from asr.models.positioned_embedding import PositionedEmbedding
 from asr.models.spellers.interface import Spelling
 from asr.models.spellers.sampling import mix_in_own
 
@@ -144,10 +143,7 @@ class TransformerSpeller(nn.Module):
         super().__init__()
         self.n_heads = n_heads
         self.d_head = d_model // n_heads
-        self.scale = math.sqrt(d_model)
-        self.embedding = nn.Embedding(n_tokens, d_model)
-        # Scaled up, embeddings are to be as large as the positions that are added to them.
-        nn.init.normal_(self.embedding.weight, std=1 / self.scale)
+        self.embedding = PositionedEmbedding(n_tokens, d_model)
         self.layers = nn.ModuleList(
             TransformerLayer(d_model, n_heads, d_states, d_feed_forward, dropout) for _ in range(n_layers)
         )
@@ -202,10 +198,7 @@ class TransformerSpeller(nn.Module):
         self, tokens: Tensor, state: TransformerState, memory: TransformerMemory, look: bool
     ) -> tuple[Tensor, Tensor | None, TransformerState]:
         """Reads the next tokens (B, W, U) -> logits (B, W, U, V), weights (B, W, U, layers · H, S), and the state."""
-        n_before = state.caches[0].n_tokens
-        values = self.embedding(tokens) * self.scale
-        from_start = torch.arange(n_before, n_before + tokens.shape[2], device=values.device, dtype=values.dtype)
-        values = self.dropout(values + encode_distances(from_start, values.shape[-1]))
+        values = self.dropout(self.embedding.after(state.caches[0].n_tokens, tokens))
         caches: list[KeyValueCache] = []
         looks: list[Tensor] = []
         for layer, cache, heard in zip(self.layers, state.caches, memory.layers, strict=True):
