@@ -1,6 +1,5 @@
 """The Transformer as a language model."""
 
-import torch
 from torch import Tensor, nn
 
 from asr.models.attention.cache import KeyValueCache
