@@ -1,5 +1,6 @@
 """`asr train`: a recipe becomes a model."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,10 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Experiment folder. Default: exp/<folder of the recipe>-<name of the recipe>")
     ] = None,
+    init_from: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Start from EXP/best of another run: its training.init_from=DIR."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Take a few steps, tell size, memory and time, and keep nothing.")
     ] = False,
@@ -35,11 +40,13 @@ def train(
       asr train recipes/digits/las.yaml
       asr train recipes/an4/las.yaml --dry-run
       asr train recipes/an4/las.yaml training.seed=2 "data.dev=[a.jsonl, b.jsonl]" --out exp/an4-seed2
+      asr train recipes/an4/las.yaml "data.train=[a.jsonl]" training.peak_lr=2e-4 --init-from exp/an4/best --out exp/a
       torchrun --nproc-per-node 8 -m asr train recipes/an4/las.yaml
     """
     from asr.recipe.load import load_recipe
 
-    loaded = load_recipe(recipe, overrides or ())
+    start = [f"training.init_from={json.dumps(str(init_from))}"] if init_from else []
+    loaded = load_recipe(recipe, [*(overrides or ()), *start])
     folder = out or default_folder(recipe)
 
     if dry_run:

@@ -201,7 +201,8 @@ class TrainingSection(Section):
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(1, description="seed of all randomness")
     init_from: FolderPath | None = Field(
-        None, description="EXP/best of a run whose weights this one starts from; null starts from chance"
+        None,
+        description="EXP/best of a run: matching weights and rows of tokens are where this one starts; null for chance",
     )
     n_steps: Count = Field(10_000, description="steps in all")
     peak_lr: Annotated[float, Field(gt=0, le=1)] = Field(1e-3, description="highest learning rate of AdamW")

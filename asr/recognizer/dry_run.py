@@ -2,6 +2,7 @@
 
 import resource
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,7 @@ class DryRun:
         run_units: Units in the whole run.
         n_steps: Of the whole run.
         steps_per_epoch: As it says.
+        opening: What there is to tell of the start.
     """
 
     n_parameters: int
@@ -46,6 +48,7 @@ class DryRun:
     run_units: float
     n_steps: int
     steps_per_epoch: int
+    opening: Sequence[str] = ()
 
     @property
     def floor_s(self) -> float:
@@ -58,6 +61,7 @@ class DryRun:
         estimate_s, unit = self.run_units / self.units_per_s, self.floor.unit
         return "\n".join(
             (
+                *self.opening,
                 f"parameters  {self.n_parameters / 1e6:.2f} M",
                 f"data        {self.n_utterances} {_SET[unit]}, {_amount(self.set_units, unit)}",
                 f"steps       {self.n_steps}, {self.steps_per_epoch} an epoch: "
@@ -107,6 +111,7 @@ def dry_run(recipe: Recipe, out: Path) -> DryRun:
         run_units=set_units * recipe.training.n_steps / plan.steps_per_epoch,
         n_steps=recipe.training.n_steps,
         steps_per_epoch=plan.steps_per_epoch,
+        opening=trainer.opening,
     )
 
 

@@ -80,35 +80,3 @@ def first_difference(mine: Tokenizer | Labels, theirs: Tokenizer | Labels) -> tu
         if here != there:
             return number, here, there
     return None
-
-
-def take_weights(folder: Path, model: Model, vocabulary: Tokenizer | Labels) -> None:
-    """Gives a model the weights of a trained one, to go on from there.
-
-    Args:
-        folder: `best` of an experiment.
-        model: Of the new run.
-        vocabulary: Of the new run; tokens must have the same numbers in both.
-
-    Raises:
-        CheckpointError: The folder is no whole model, or the first thing in which both differ: a token, or the name or
-            shape of a weight.
-        RecipeError: The recipe in it is not one.
-    """
-    _, their_vocabulary, trained = load_model(folder)
-    key = f"training.init_from = {folder}"
-    if (differing := first_difference(vocabulary, their_vocabulary)) is not None:
-        number, here, there = differing
-        raise CheckpointError(
-            f"{key}: its tokenizer is another: token {number} is {there!r} there and {here!r} here; train on the "
-            "same text with the same tokenizer section"
-        )
-    weights = trained.state_dict()
-    for name in dict.fromkeys([*model.state_dict(), *weights]):
-        shapes = [tuple(each[name].shape) if name in each else None for each in (weights, model.state_dict())]
-        if shapes[0] != shapes[1]:
-            raise CheckpointError(
-                f"{key}: its network is another: {name} has shape {shapes[0]} there and {shapes[1]} here; take the "
-                "model section of its recipe.yaml"
-            )
-    model.load_state_dict(weights)

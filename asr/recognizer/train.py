@@ -32,14 +32,16 @@ from asr.ranks.group import Ranks
 from asr.recipe.load import RecipeError, dump_recipe
 from asr.recipe.schema import Recipe
 from asr.recognizer.classifier import Classifier
-from asr.recognizer.model_folder import RECIPE_FILE, take_weights, vocabulary_file
+from asr.recognizer.model_folder import RECIPE_FILE, vocabulary_file
 from asr.recognizer.n_best import NBestSearch
 from asr.recognizer.perplexity import TextModel, TextValidator
 from asr.recognizer.tokens import Tokens, tokens_of
 from asr.recognizer.validate import Validator
 from asr.recognizer.validate_labels import LabelValidator
+from asr.recognizer.warm_start import start_from
 from asr.text.labels import Labels
 from asr.text.tokenizer import Tokenizer
+from asr.training.checkpoint import CheckpointError
 from asr.training.floor import Floor, forward_flop, matmul_rate
 from asr.training.memory import keep_memory
 from asr.training.objectives import MinWerObjective, Objective, SpellingObjective
@@ -127,8 +129,6 @@ def assemble(
     vocabulary, dev = tokens.vocabulary, _dev_set(recipe)
     plan = build_plan(recipe, train, tokens.counts)
     model = build_model(recipe, vocabulary.n_tokens).to(pick_device(recipe.training.device))
-    if recipe.training.init_from:
-        take_weights(recipe.training.init_from, model, vocabulary)
     trainer = Trainer(
         model,
         _objective(recipe, model, vocabulary),
@@ -140,10 +140,30 @@ def assemble(
         _validator(recipe, model, vocabulary, dev, out / "attention", ranks),
         train.fingerprint,
         ranks,
+        lambda: [*_begin(recipe, model, vocabulary), *_unwritable(train, vocabulary)],
     )
     n_micro, noises_at = recipe.training.n_micro_batches, build_noises_at(recipe)
     steps = TrainingSteps(train, plan, vocabulary, ranks.rank, ranks.n_ranks, n_micro, noises_at)
     return Experiment(recipe, train, tokens, plan, steps, trainer, ranks)
+
+
+def _begin(recipe: Recipe, model: Model, vocabulary: Tokenizer | Labels) -> tuple[str, ...]:
+    """Gives a fresh model the weights that the recipe says to start from; what to tell of it."""
+    if recipe.training.init_from is None:
+        return ()
+    start = start_from(recipe.training.init_from, recipe, model, vocabulary)
+    if recipe.objective.min_wer and not start.is_whole:
+        raise CheckpointError(
+            "objective.min_wer: needs a model trained as a whole, with the same model section and the same tokens; "
+            "train without min_wer first\n" + "\n".join(start.lines)
+        )
+    return start.lines
+
+
+def _unwritable(train: Utterances | Sentences, vocabulary: Tokenizer | Labels) -> list[str]:
+    """A warning of letters that a tokenizer that was trained elsewhere cannot write."""
+    lost = sorted(set(train.alphabet) - vocabulary.alphabet) if isinstance(vocabulary, Tokenizer) else []
+    return [f"the tokenizer cannot write {' '.join(lost)}: where data.train has them, it learns <unk>"] if lost else []
 
 
 def _training_set(recipe: Recipe, progress_bar: ProgressBar) -> Utterances | Sentences:

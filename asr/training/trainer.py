@@ -97,6 +97,7 @@ class Trainer:
         validate: Decodes dev with the model as it stands; told the step.
         data: Fingerprint of the training set; a run goes on only with the data it began with.
         ranks: The processes that train together.
+        begin: Makes a model ready that no checkpoint makes so; what it tells is logged at the first step.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class Trainer:
         validate: Callable[[int], Validation],
         data: str,
         ranks: Ranks,
+        begin: Callable[[], Sequence[str]],
     ) -> None:
         self.model = model
         self.augmentation_at = augmentation_at
@@ -119,11 +121,14 @@ class Trainer:
         self.validate = validate
         self.data = data
         self.ranks = ranks
-        self.learner = Learner(model, objective, learner_settings, ranks)
+        kept = self._last_checkpoint()
+        self.opening: Sequence[str] = () if kept else begin()
+        self.learner = Learner(model, objective, learner_settings, ranks)  # whose running mean starts at these weights
         self.best = BestModels(folder, model_files, settings.average_best, settings.n_steps, ranks.is_first)
         self.step = 0
         self.skipped: list[int] = []
-        self._resume()
+        if kept:
+            self._resume(kept)
 
     @property
     def finished(self) -> bool:
@@ -195,6 +200,8 @@ class Trainer:
         log = RunLog(self._own_folder, self.settings.n_steps, self.step, quiet=not self.ranks.is_first)
         if self.step:
             log.line(f"resuming at step {self.step} of {self.settings.n_steps}")
+        for line in self.opening:
+            log.line(line)
         return log
 
     def _skip(self, batches: Sequence[Batch], norm: float) -> str:
@@ -279,13 +286,14 @@ class Trainer:
         prune(folder, self.settings.keep_checkpoints)
         self.best.prune()
 
-    def _resume(self) -> None:
-        """Loads the last whole checkpoint; the first rank, which tidies up, looks for it."""
+    def _last_checkpoint(self) -> Path | None:
+        """The last whole one; the first rank, which tidies up, looks for it."""
         found = latest_checkpoint(self.folder / "checkpoints") if self.ranks.is_first else None
         name = self.ranks.gather(found and found.name)[0]
-        if name is None:
-            return
-        path = self.folder / "checkpoints" / name
+        return self.folder / "checkpoints" / name if name else None
+
+    def _resume(self, path: Path) -> None:
+        """Takes up what a checkpoint holds."""
         state = json.loads((path / "state.json").read_text(encoding="utf-8"))
         if state["data"] != self.data:
             raise TrainingError(

@@ -43,6 +43,14 @@ def test_overrides_reach_the_recipe(asr, runs, recipe, tmp_path):
     assert out == tmp_path / "exp"
 
 
+def test_init_from_is_a_key_of_the_recipe(asr, runs, recipe):
+    assert asr("train", recipe, "--init-from", "exp/base: 1/best").status == 0
+    assert runs[0][0].training.init_from == Path("exp/base: 1/best")
+    twice = asr("train", recipe, "training.init_from=a", "--init-from", "b")
+    assert twice.status == 2
+    assert "already set by 'training.init_from=a'" in twice.err
+
+
 def test_the_folder_is_named_after_the_recipe(asr, runs, recipe):
     assert asr("train", recipe).status == 0
     assert runs[0][1] == Path("exp/tiny-las")
