@@ -22,7 +22,7 @@ def prepare(
             "(metadata.csv, Parquet), lhotse. Public corpora: aishell, an4, common_voice, digits, fleurs, fsdd, "
             "fsdd_digits, librispeech (any tree of its layout), librispeech_100, ljspeech (any folder of its), "
             "mini_librispeech, mls, speech_commands, tedlium, vctk, voxpopuli, yesno; lhotse:NAME for any of "
-            "lhotse's hundred (pip install 'asr[lhotse]')."
+            "lhotse's hundred (pip install 'asr[lhotse]'). A text: synthetic."
         ),
     ],
     folders: Annotated[
@@ -42,6 +42,10 @@ def prepare(
         Path | None,
         typer.Option(help="Folder that holds all audio a list names; relative paths start there [its list's folder]."),
     ] = None,
+    hours: Annotated[
+        float | None,
+        typer.Option(min=0.001, max=10_000, help="How much of a text is spoken; for synthetic, which needs it."),
+    ] = None,
     download: Annotated[
         bool, typer.Option("--download", help="First fetch the corpus from its publisher and unpack it in SOURCE.")
     ] = False,
@@ -58,6 +62,7 @@ def prepare(
       asr prepare table ~/recordings/list.csv data/mine
       asr prepare kaldi egs/mine/data data/mine --audio-root /
       asr prepare mini_librispeech ~/corpora data/mini --download
+      asr prepare synthetic data/novels/train.txt data/synthetic --hours 10
       asr prepare librispeech ~/corpora/LibriSpeech data/librispeech --only train-clean-100 --only dev-clean
     """
     if len(folders) > 2:
@@ -81,6 +86,7 @@ def prepare(
             split=split,
             only=only or (),
             audio_root=audio_root,
+            hours=hours,
             progress=progress,
         )
     _print_splits(preparation)

@@ -5,18 +5,15 @@ noise. Splits share neither a voice variant nor a string. Everything is a functi
 number of processes, writes the same bytes (on the same machine and library versions).
 """
 
-import os
 import random
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from asr.corpora.candidate import Candidate, CorpusError, Progress, Splits
+from asr.corpora.candidate import Candidate, Progress, Splits
 from asr.corpora.espeak import Delivery
 from asr.corpora.fsdd import DIGITS
 from asr.corpora.noise import NoiseKind
-from asr.corpora.speak import SpokenString, format_jobs
+from asr.corpora.speak import SpokenString, speak_apart
 from asr.corpora.voices import list_voices
 
 N_UTTERANCES = {"test": 180, "dev": 90, "train": 1120}
@@ -51,7 +48,7 @@ def load_digits(source: Path | None, out: Path, progress: Progress) -> Splits:
         jobs.extend((folder / f"{string.id}.flac", string) for string in strings)
     n_done = 0
     with ThreadPoolExecutor(_N_PROCESSES) as pool:
-        for n_written in pool.map(_write_chunk, [jobs[at : at + _CHUNK] for at in range(0, len(jobs), _CHUNK)]):
+        for n_written in pool.map(speak_apart, [jobs[at : at + _CHUNK] for at in range(0, len(jobs), _CHUNK)]):
             n_done += n_written
             progress(n_done, len(jobs))
     splits: Splits = {split: [] for split in ("train", "dev", "test")}
@@ -110,21 +107,3 @@ def _draw_string(id_: str, voice: str, taken: set[str], random_: random.Random) 
 
 def _draw_words(random_: random.Random) -> list[str]:
     return [random_.choice(DIGITS) for _ in range(random_.randint(3, 7))]
-
-
-def _write_chunk(jobs: list[tuple[Path, SpokenString]]) -> int:
-    """Write some utterances from a process of their own.
-
-    What eSpeak NG says depends on what its process said before: fixed chunks, each in a fresh process, make the audio a
-    function of the plan alone. A plain subprocess, since `multiprocessing` would run the caller's script again.
-    """
-    package = Path(__file__).parents[2]
-    command = [sys.executable, "-m", "asr.corpora.speak"]
-    found = os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH")]))
-    done = subprocess.run(
-        command, input=format_jobs(jobs), capture_output=True, encoding="utf-8", env={**os.environ, "PYTHONPATH": found}
-    )
-    if done.returncode != 0:
-        reason = (done.stderr.strip() or f"status {done.returncode}").splitlines()[-1]
-        raise CorpusError(f"cannot speak {jobs[0][1].id} or one of the next {len(jobs) - 1} utterances: {reason}")
-    return len(jobs)

@@ -25,6 +25,7 @@ from asr.corpora.mls import load_mls
 from asr.corpora.nemo import load_nemo
 from asr.corpora.speech_commands import load_speech_commands
 from asr.corpora.split import divide
+from asr.corpora.synthetic import load_synthetic
 from asr.corpora.table import load_table
 from asr.corpora.tedlium import load_tedlium
 from asr.corpora.utterances import Utterances
@@ -69,6 +70,9 @@ LAYOUTS: dict[str, Layout] = {
     "table": load_table,
 }
 """Forms in which one's own corpus may come."""
+
+SYNTHETIC = "synthetic"
+"""What is made of a text, as many hours as are asked for."""
 
 RECIPE = "lhotse:"
 """What the name of a corpus starts with that lhotse's recipe of that name lists."""
@@ -124,6 +128,7 @@ def prepare(
     split: str | None = None,
     only: Collection[str] = (),
     audio_root: Path | None = None,
+    hours: float | None = None,
     progress: Progress | None = None,
 ) -> Preparation:
     """Write `out/{split}.jsonl` for every split of a corpus, and `out/rejected.tsv`.
@@ -131,7 +136,7 @@ def prepare(
     Every file is decoded. When too many utterances break, `rejected.tsv` is written and the manifests are not.
 
     Args:
-        corpus: one of `CORPORA` or `LAYOUTS`, or lhotse:NAME.
+        corpus: one of `CORPORA` or `LAYOUTS`, or lhotse:NAME, or `SYNTHETIC`.
         source: folder of the corpus as published; None for a corpus that brings its own audio.
         out: folder to write to; made if missing.
         max_rejected: largest share of utterances, from 0 to 1, that may be refused.
@@ -140,6 +145,7 @@ def prepare(
         only: the splits to prepare; none for all.
         audio_root: for one's own corpus, the folder that paths of audio are relative to and must lie in; None for the
             folder of the list that names them.
+        hours: for `SYNTHETIC`, how much to speak.
         progress: called with (done, total); total may grow once, when writing audio turns into checking it.
 
     Returns:
@@ -157,7 +163,13 @@ def prepare(
         n_written = done
         report(done, 2 * total)
 
-    listed = _list_candidates(corpus, source, out, audio_root, on_written)
+    if (hours is None) is (corpus == SYNTHETIC):
+        what = "needs --hours" if hours is None else "has the hours it has, leave out --hours"
+        raise CorpusError(f"{corpus}: {what}; {SYNTHETIC} alone is as long as is asked for")
+    if hours is not None:
+        listed = load_synthetic(source, out, on_written, hours)
+    else:
+        listed = _list_candidates(corpus, source, out, audio_root, on_written)
     splits, divided = _settle_splits(corpus, listed, split, only)
     for name in splits:
         _refuse_foreign(out / f"{name}.jsonl")
@@ -186,7 +198,7 @@ def _list_candidates(corpus: str, source: Path | None, out: Path, audio_root: Pa
     if corpus not in CORPORA:
         raise CorpusError(
             f"unknown corpus {corpus!r}; expected one of {', '.join(sorted(CORPORA))}, or for your own data one of "
-            f"{', '.join(sorted(LAYOUTS))}, or {RECIPE}NAME for a recipe of lhotse's"
+            f"{', '.join(sorted(LAYOUTS))}, or {RECIPE}NAME for a recipe of lhotse's, or {SYNTHETIC}"
         )
     if audio_root is not None:
         raise CorpusError(f"{corpus}: takes no --audio-root, its layout says where audio lies")

@@ -46,3 +46,8 @@ def list_voices(split: str) -> list[str]:
             accent = ACCENTS[(rank + 3 * turn + rank // len(ACCENTS)) % len(ACCENTS)]
             voices.append(f"{accent}+{variant}")
     return voices
+
+
+def list_many_voices() -> list[str]:
+    """List every accent spoken by every variant of the training voices, as `list_voices` names them."""
+    return [f"{accent}+{variant}" for accent in ACCENTS for variant in _VARIANTS["train"]]

@@ -9,9 +9,10 @@ from asr.corpora.prepare import Preparation, SplitSummary
 def calls(monkeypatch, tmp_path):
     made = []
 
-    def fake(corpus, source, out, *, max_rejected, language, split, only, audio_root, progress):
+    def fake(corpus, source, out, *, max_rejected, language, split, only, audio_root, hours, progress):
         made.append((corpus, source, out, max_rejected, language))
         made[-1] += ((split, *only, audio_root),) if split or only or audio_root else ()
+        made[-1] += (hours,) if hours else ()
         progress(1, 2)
         if corpus == "broken":
             raise CorpusError("broken: 3 of 4 utterances are broken")
@@ -69,3 +70,8 @@ def test_help_names_every_corpus(asr):
 
     text = asr("prepare", "--help").out
     assert all(name in text for name in CORPORA | LAYOUTS)
+
+
+def test_hours_are_passed_on(asr, calls, tmp_path):
+    assert asr("prepare", "synthetic", tmp_path / "text.txt", tmp_path / "out", "--hours", "1.5").status == 0
+    assert calls == [("synthetic", tmp_path / "text.txt", tmp_path / "out", 0.01, "en", 1.5)]
