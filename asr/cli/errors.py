@@ -17,7 +17,7 @@ def is_for_users(error: BaseException) -> bool:
 
 def exit_status(error: BaseException) -> int:
     """2 where the command line or the recipe is at fault, else 1."""
-    return USAGE if type(error).__name__ in ("RecipeError", "SightError") else SOME_FAILED
+    return USAGE if type(error).__name__ in ("RecipeError", "SightError", "DefaultModelError") else SOME_FAILED
 
 
 def in_words(error: BaseException) -> str:

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from asr.cli.options import DECODING_TIMEOUT_S, Device, EmbedAudio, ModelFolder, Phrases, Search, with_phrases
+from asr.cli.options import DECODING_TIMEOUT_S, Device, EmbedAudio, ModelOrDefault, Phrases, Search, with_phrases
 from asr.cli.progress import progress_bar
 
 
 def evaluate(
     manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST", help="Test sets, from `asr prepare`.")],
-    model: ModelFolder,
+    model: ModelOrDefault = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -39,6 +39,7 @@ def evaluate(
         raise typer.BadParameter("two manifests of the same name would share a folder; give --out to one at a time")
 
     from asr.ranks.group import join_ranks
+    from asr.recognizer.default_model import default_model_folder
     from asr.recognizer.evaluate import Evaluation, Showing
     from asr.recognizer.trained import evaluate_trained, load_trained
     from asr.scoring.results_table import check_results_table, write_results_table
@@ -62,4 +63,4 @@ def evaluate(
             if isinstance(evaluation, Evaluation):
                 scores[manifest.stem] = evaluation.score
         if table and scores and ranks.is_first:
-            write_results_table(table, scores, {"model": str(model)})
+            write_results_table(table, scores, {"model": str(model or default_model_folder())})

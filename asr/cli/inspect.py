@@ -5,17 +5,17 @@ from typing import Annotated
 
 import typer
 
-from asr.cli.options import Device, ModelFolder
+from asr.cli.options import Device, ModelOrDefault
 
 SUFFIXES = (".png", ".svg", ".pdf", ".npz")
 
 
 def inspect(
     audio: Annotated[Path, typer.Argument(metavar="AUDIO", help="One recording.")],
-    model: ModelFolder,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="A picture, .png, .svg or .pdf; or the numbers, .npz.")
     ],
+    model: ModelOrDefault = None,
     text: Annotated[str | None, typer.Option(help="The words to align. Default: what the model hears.")] = None,
     layer: Annotated[int | None, typer.Option(min=1, help="Of the attention, from 1. Default: any.")] = None,
     head: Annotated[int | None, typer.Option(min=1, help="Of each layer, from 1. Default: any.")] = None,
@@ -38,7 +38,7 @@ def inspect(
 
     \b
     Examples:
-      asr inspect --model exp/digits/best recording.flac --out attention.png
+      asr inspect recording.flac --out attention.png
       asr inspect --model exp/digits/best recording.flac --text "three one four" --out attention.svg
       asr inspect --model exp/an4/best recording.flac --layer 4 --head 2 --out layer-4-head-2.png
       asr inspect --model exp/an4/best recording.flac --listener --layer 12 --out listener.png

@@ -13,6 +13,7 @@ from asr.cli.evaluate import evaluate
 from asr.cli.export import export
 from asr.cli.inspect import inspect
 from asr.cli.lm import lm
+from asr.cli.pack import pack
 from asr.cli.prepare import prepare
 from asr.cli.record import record
 from asr.cli.report import report
@@ -64,6 +65,7 @@ for _command in (
     compare,
     inspect,
     report,
+    pack,
     doctor,
 ):
     app.command()(_command)

@@ -7,6 +7,10 @@ from typing import Annotated
 import typer
 
 ModelFolder = Annotated[Path, typer.Option("--model", metavar="DIR", help="A trained model: EXP/best.")]
+ModelOrDefault = Annotated[
+    Path | None,
+    typer.Option("--model", metavar="DIR", help="A trained model: EXP/best. Default: the English one of the package."),
+]
 Search = Annotated[
     list[str] | None,
     typer.Option(metavar="KEY=VALUE", help="A change to the recipe's search section, such as beam_size=5; repeatable."),

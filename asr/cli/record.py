@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from asr.cli.options import Device, ModelFolder, Phrases, Search, with_phrases
+from asr.cli.options import Device, ModelOrDefault, Phrases, Search, with_phrases
 from asr.cli.progress import clock
 
 
 def record(
-    model: ModelFolder,
+    model: ModelOrDefault = None,
     microphone: Annotated[
         str | None, typer.Option(metavar="NAME", help="Part of its name, or its number; else the system's own.")
     ] = None,
@@ -24,7 +24,8 @@ def record(
     """Transcribe a microphone until Ctrl-C: a line with its time after each utterance.
 
     \b
-    Example:
+    Examples:
+      asr record
       asr record --model exp/an4/best
     """
     from asr.audio import live

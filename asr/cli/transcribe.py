@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import typer
 
 from asr.cli.errors import DONE, SOME_FAILED, in_words
-from asr.cli.options import DECODING_TIMEOUT_S, Device, ModelFolder, Phrases, Search, with_phrases
+from asr.cli.options import DECODING_TIMEOUT_S, Device, ModelOrDefault, Phrases, Search, with_phrases
 from asr.cli.progress import pace_bar
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def transcribe(
         list[Path],
         typer.Argument(metavar="AUDIO", help="Recordings of any format and length; folders, patterns, - for stdin."),
     ],
-    model: ModelFolder,
+    model: ModelOrDefault = None,
     format: Annotated[
         str,
         typer.Option("--format", "-f", help="txt, json, jsonl, srt, vtt, tsv, ctm, stm, trn; several: a,b; or all."),
@@ -57,6 +57,7 @@ def transcribe(
 
     \b
     Examples:
+      asr transcribe recording.flac
       asr transcribe --model exp/digits/best recording.flac
       asr transcribe --model exp/an4/best --format srt,json --out-dir subtitles talks "more/**/*.m4a"
       asr transcribe --model exp/an4/best --channel split call.wav

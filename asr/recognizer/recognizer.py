@@ -12,6 +12,7 @@ from asr.models.asr_model import AsrModel
 from asr.recipe.schema import Recipe
 from asr.recognizer.confidence import Calibration, with_confidence
 from asr.recognizer.decode import Stretch, hear
+from asr.recognizer.default_model import choose_model
 from asr.recognizer.flags import flags_of
 from asr.recognizer.language_models import load_language_models
 from asr.recognizer.long_form import transcribe_all
@@ -54,15 +55,18 @@ class Recognizer:
         self.calibration = calibration
 
     @classmethod
-    def load(cls, folder: str | Path, *, device: str = "auto", search: Sequence[str] = ()) -> "Recognizer":
+    def load(
+        cls, folder: str | Path | None = None, *, device: str = "auto", search: Sequence[str] = ()
+    ) -> "Recognizer":
         """Reads a model folder.
 
         Args:
-            folder: `best` of an experiment.
+            folder: `best` of an experiment; None for the English model that comes with the package.
             device: auto, cpu, cuda or cuda:N.
             search: Changes to the recipe's search section, each as key=value, such as "beam_size=5".
 
         Raises:
+            DefaultModelError: No folder was given, and none came with the package.
             CheckpointError: The folder is not a whole model.
             RecipeError: A change is not one to that section.
             TaskError: Its model writes no text.
@@ -71,11 +75,12 @@ class Recognizer:
             PhraseError: The search section names a list of phrases that cannot be used.
         """
         place = pick_device(device)
-        recipe, tokenizer, model = load_model(Path(folder), [f"search.{change}" for change in search])
+        folder, search = choose_model(folder, search)
+        recipe, tokenizer, model = load_model(folder, [f"search.{change}" for change in search])
         if not isinstance(model, AsrModel) or not isinstance(tokenizer, Tokenizer):
             raise wrong_task(folder, recipe.task.kind)
-        others = load_language_models(recipe, Path(folder), model, tokenizer, place)
-        return cls(model.to(place), tokenizer, recipe, others, Calibration.load(Path(folder)))
+        others = load_language_models(recipe, folder, model, tokenizer, place)
+        return cls(model.to(place), tokenizer, recipe, others, Calibration.load(folder))
 
     def transcribe(self, audio: str | Path | np.ndarray) -> Transcript:
         """Transcribes one recording of any length.

@@ -9,6 +9,7 @@ from asr.models.language_models.language_model import LanguageModel
 from asr.ranks.group import Ranks
 from asr.recognizer.classifier import Classifier
 from asr.recognizer.confidence import Calibration
+from asr.recognizer.default_model import choose_model
 from asr.recognizer.evaluate import Evaluation, Showing, evaluate
 from asr.recognizer.evaluate_labels import LabelEvaluation, evaluate_labels
 from asr.recognizer.language_models import load_language_models
@@ -20,9 +21,10 @@ from asr.text.labels import Labels
 Trained = Recognizer | Classifier | TextModel
 
 
-def load_trained(folder: Path, *, device: str = "auto", search: Sequence[str] = ()) -> Trained:
+def load_trained(folder: Path | None, *, device: str = "auto", search: Sequence[str] = ()) -> Trained:
     """Reads a model folder; arguments and errors as of `Recognizer.load` and `Classifier.load`."""
     place = pick_device(device)
+    folder, search = choose_model(folder, search)
     recipe, vocabulary, model = load_model(folder, [f"search.{change}" for change in search])
     if not isinstance(model, ClassifyModel):
         assert not isinstance(vocabulary, Labels)

@@ -89,7 +89,9 @@ def test_a_head_that_is_not_there_is_usage(asr, monkeypatch):
     assert (outcome.status, outcome.err) == (2, "asr: head 9: layer 2 has heads 1 to 4\n")
 
 
-@pytest.mark.parametrize("words", [["evaluate", "a.jsonl"], ["evaluate", "--model", "m"], ["inspect", "--model", "m"]])
+@pytest.mark.parametrize(
+    "words", [["evaluate"], ["evaluate", "--model", "m"], ["inspect", "a.wav"], ["inspect", "--model", "m"]]
+)
 def test_what_is_missing_is_usage(asr, calls, words):
     assert asr(*words).status == 2
 
@@ -101,3 +103,9 @@ def test_a_model_that_is_not_there_is_one_line(asr, monkeypatch, tmp_path):
     assert outcome.status == 1
     assert len(outcome.err.splitlines()) == 1
     assert str(tmp_path / "no") in outcome.err
+
+
+def test_no_model_named_is_none_passed_on(asr, calls):
+    assert asr("inspect", "a.wav", "--out", "a.png").status == 0
+    assert asr("evaluate", "a.jsonl").status == 0
+    assert [call[0][0] for call in calls] == [None, None]

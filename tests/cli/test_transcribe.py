@@ -125,3 +125,8 @@ def test_several_formats(asr, tmp_path):
 def test_a_channel_that_cannot_be(asr, channel):
     outcome = asr("transcribe", "--model", "m", "a.wav", f"--channel={channel}")
     assert (outcome.status, "from 1" in outcome.err) == (2, True)
+
+
+def test_no_model_named_is_none_passed_on(asr):
+    assert asr("transcribe", "a.wav").out == "this is a\n"
+    assert FakeRecognizer.loaded == [(None, "auto", ())]
