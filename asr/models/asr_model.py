@@ -3,9 +3,10 @@
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from asr.audio.logmel import LogMel
+from asr.models.linear import Linear
 from asr.models.listeners.interface import Listener
 from asr.models.listening_model import ListeningModel
 from asr.models.spellers.interface import Speller
@@ -44,7 +45,7 @@ class AsrModel(ListeningModel):
         self, front_end: LogMel, listener: Listener, speller: Speller, n_tokens: int, has_ctc: bool = True
     ) -> None:
         super().__init__(front_end, listener)
-        self.ctc_head = nn.Linear(listener.d_output, n_tokens) if has_ctc else None
+        self.ctc_head = Linear(listener.d_output, n_tokens) if has_ctc else None
         self.speller = speller
 
     def ctc_log_probs(self, states: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from asr.models.linear import Linear
 from asr.models.masks import length_mask
 
 
@@ -22,8 +23,8 @@ class AttentivePooling(nn.Module):
         super().__init__()
         self.d_output = n_heads * d_states
         self.head_names = ["attention"] if n_heads == 1 else [f"head {head}" for head in range(1, n_heads + 1)]
-        self.to_key = nn.Linear(d_states, d_attention)
-        self.to_energy = nn.Linear(d_attention, n_heads, bias=False)
+        self.to_key = Linear(d_states, d_attention)
+        self.to_energy = Linear(d_attention, n_heads, bias=False)
 
     def forward(self, states: Tensor, state_lens: Tensor) -> tuple[Tensor, Tensor]:
         """Pools.

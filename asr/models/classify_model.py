@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from asr.audio.logmel import LogMel
 from asr.models.attentive_pooling import AttentivePooling
+from asr.models.linear import Linear
 from asr.models.listeners.interface import Listener
 from asr.models.listening_model import ListeningModel
 
@@ -39,7 +40,7 @@ class ClassifyModel(ListeningModel):
         super().__init__(front_end, listener)
         self.pooling = pooling
         self.dropout = nn.Dropout(dropout)
-        self.to_logits = nn.Linear(pooling.d_output, n_labels)
+        self.to_logits = Linear(pooling.d_output, n_labels)
 
     def judge(self, states: Tensor, state_lens: Tensor) -> Judgement:
         """States (B, S, D) and lengths (B,) -> logits of the labels, and where was looked."""

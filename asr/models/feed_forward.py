@@ -4,6 +4,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from asr.models.dropout import Dropout
+from asr.models.linear import Linear
 
 
 class FeedForward(nn.Module):
@@ -18,8 +19,8 @@ class FeedForward(nn.Module):
     def __init__(self, d_model: int, d_feed_forward: int, dropout: float) -> None:
         super().__init__()
         self.normalize = nn.LayerNorm(d_model)
-        self.widen = nn.Linear(d_model, d_feed_forward)
-        self.narrow = nn.Linear(d_feed_forward, d_model)
+        self.widen = Linear(d_model, d_feed_forward)
+        self.narrow = Linear(d_feed_forward, d_model)
         self.dropout = Dropout(dropout)
 
     def forward(self, states: Tensor) -> Tensor:

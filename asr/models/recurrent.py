@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from asr.models.linear import linear
 from asr.models.masks import reverse_in_time
 
 # oneDNN's bf16 kernel adds to the float32 gradient of the weights frame by frame. Beyond this many weights (14 MB) that
@@ -66,6 +67,26 @@ def run_lstm(
     else:
         outputs, after = lstm(inputs, before)
     return outputs, after
+
+
+class LstmCell(nn.LSTMCell):
+    """One step of an LSTM, as `torch.nn.LSTMCell` with the same parameters; its products are by `linear`."""
+
+    def forward(self, inputs: Tensor, before: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
+        """Takes a step.
+
+        Args:
+            inputs: (B, d_input).
+            before: The last outputs and cells, (B, d_hidden) each; None for zeros.
+
+        Returns:
+            Outputs and cells, (B, d_hidden) each.
+        """
+        hidden, cell = before or (inputs.new_zeros(len(inputs), self.hidden_size),) * 2
+        gates = linear(inputs, self.weight_ih, self.bias_ih) + linear(hidden, self.weight_hh, self.bias_hh)
+        enter, keep, new, leave = gates.chunk(4, -1)
+        cell = keep.sigmoid() * cell + enter.sigmoid() * new.tanh()
+        return leave.sigmoid() * cell.tanh(), cell
 
 
 @torch.no_grad()

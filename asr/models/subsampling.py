@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from asr.models.attention.image import ImageAttention
 from asr.models.end_to_end import EndToEnd, ReluWithGaps
+from asr.models.linear import Linear
 from asr.models.packing import Packing
 
 TIME_REDUCTION = 4
@@ -33,7 +34,7 @@ class Subsampling(nn.Module):
         self.image_attention = image_attention
         self.first = StridedConvolution(1, n_channels)
         self.second = StridedConvolution(n_channels, n_channels)
-        self.to_state = nn.Linear(n_channels * ((n_mels + 3) // TIME_REDUCTION), d_model)
+        self.to_state = Linear(n_channels * ((n_mels + 3) // TIME_REDUCTION), d_model)
 
     def forward(self, features: Tensor, frame_lens: Tensor) -> tuple[Tensor, Packing]:
         """Subsamples.

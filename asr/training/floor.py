@@ -1,5 +1,6 @@
 """What training could do at best: the work in a second of audio or in a token, and how fast this machine multiplies."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
@@ -88,8 +89,14 @@ def _attention_flop(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int
     return 2 * n_utterances * n_heads * n_queries * key[2] * (d_key + value[3])
 
 
+def _linear_flop(inputs: Any, weight: Any, *_: Any, **__: Any) -> int:
+    """Two operations per row and weight: shapes (..., I), (O, I)."""
+    return 2 * math.prod(inputs) * int(weight[0])
+
+
 # What torch's counter has no formula for.
 _KERNELS = {
+    torch.ops.mkldnn._linear_pointwise: _linear_flop,
     torch.ops.aten.mkldnn_rnn_layer: _lstm_flop,
     torch.ops.aten._cudnn_rnn: _cudnn_flop,
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flop,

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from asr.models.attention.heads import SoftmaxAttention, at_least_float32
 from asr.models.attention.memory import Memory
+from asr.models.linear import Linear
 
 IN_CACHE = (
     1 << 21
@@ -26,8 +27,8 @@ class AdditiveEnergies(nn.Module):
 
     def __init__(self, d_query: int, d_states: int, d_attention: int, n_heads: int) -> None:
         super().__init__()
-        self.to_key = nn.Linear(d_states, d_attention)
-        self.to_query = nn.Linear(d_query, d_attention, bias=False)
+        self.to_key = Linear(d_states, d_attention)
+        self.to_query = Linear(d_query, d_attention, bias=False)
         d_head = d_attention // n_heads
         self.v = nn.Parameter(torch.empty(n_heads, d_head).uniform_(-(d_head**-0.5), d_head**-0.5))
 
@@ -115,7 +116,7 @@ class LocationAttention(AdditiveAttention):
     ) -> None:
         super().__init__(d_query, d_states, d_attention, n_heads)
         self.convolution = nn.Conv1d(n_heads, n_filters, filter_width, padding=filter_width // 2, bias=False)
-        self.to_location = nn.Linear(n_filters, d_attention, bias=False)
+        self.to_location = Linear(n_filters, d_attention, bias=False)
 
     def start(self, memory: Memory, width: int) -> Tensor:
         """The last weights, (B, W, H, S): all zero."""
@@ -147,7 +148,7 @@ class CoverageAttention(AdditiveAttention):
 
     def __init__(self, d_query: int, d_states: int, d_attention: int, n_heads: int = 1) -> None:
         super().__init__(d_query, d_states, d_attention, n_heads)
-        self.to_covered = nn.Linear(n_heads, d_attention, bias=False)
+        self.to_covered = Linear(n_heads, d_attention, bias=False)
 
     def start(self, memory: Memory, width: int) -> Tensor:
         """The coverage, (B, W, H, S): all zero."""

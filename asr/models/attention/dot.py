@@ -1,10 +1,11 @@
 """Attention by dot product, plain and scaled: the cheapest comparison, one matrix product per step."""
 
-from torch import Tensor, autocast, nn
+from torch import Tensor, autocast
 
 from asr.models.attention.heads import SoftmaxAttention, at_least_float32
 from asr.models.attention.memory import Memory
 from asr.models.attention.multi_head import split_heads
+from asr.models.linear import Linear
 
 
 class DotAttention(SoftmaxAttention):
@@ -19,8 +20,8 @@ class DotAttention(SoftmaxAttention):
 
     def __init__(self, d_query: int, d_states: int, d_attention: int, n_heads: int = 1) -> None:
         super().__init__(d_states, d_attention, n_heads)
-        self.to_key = nn.Linear(d_states, d_attention, bias=False)
-        self.to_query = nn.Linear(d_query, d_attention, bias=False)
+        self.to_key = Linear(d_states, d_attention, bias=False)
+        self.to_query = Linear(d_query, d_attention, bias=False)
         self.scale = 1.0
 
     def keys(self, states: Tensor) -> Tensor:

@@ -3,11 +3,12 @@
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from asr.models.attention.heads import HeadedAttention, at_least_float32
 from asr.models.attention.memory import Memory
+from asr.models.linear import Linear
 
 LEAST_WIDTH = 0.5
 
@@ -47,8 +48,8 @@ class GmmAttention(HeadedAttention):
     ) -> None:
         super().__init__(d_states, d_attention, n_heads)
         self.n_components = n_components
-        self.to_hidden = nn.Linear(d_query, d_attention)
-        self.to_components = nn.Linear(d_attention, 3 * n_heads * n_components)
+        self.to_hidden = Linear(d_query, d_attention)
+        self.to_components = Linear(d_attention, 3 * n_heads * n_components)
         starts = (0.0, _inverse_softplus(initial_step), _inverse_softplus(initial_width - LEAST_WIDTH))
         with torch.no_grad():
             self.to_components.bias.copy_(torch.tensor(starts).repeat_interleave(n_heads * n_components))

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from asr.models.attention.multi_head import check_heads, join_heads, split_heads
 from asr.models.attention.relative import encode_distances
+from asr.models.linear import Linear
 from asr.models.masks import length_mask, zero_padding
 
 LEAK = 0.2
@@ -43,13 +44,13 @@ class GraphSelfAttention(nn.Module):
         super().__init__()
         check_heads(d_model, n_heads)
         self.n_heads, self.n_near = n_heads, n_near
-        self.to_node = nn.Linear(d_model, d_model, bias=False)
+        self.to_node = Linear(d_model, d_model, bias=False)
         self.from_query = nn.Parameter(torch.empty(n_heads, d_model // n_heads, 1))
         self.from_key = nn.Parameter(torch.empty(n_heads, d_model // n_heads, 1))
         for part in (self.from_query, self.from_key):
             nn.init.xavier_uniform_(part)
-        self.from_distance = nn.Linear(d_model, n_heads, bias=False)
-        self.to_output = nn.Linear(d_model, d_model)
+        self.from_distance = Linear(d_model, n_heads, bias=False)
+        self.to_output = Linear(d_model, d_model)
 
     def forward(self, inputs: Tensor, lens: Tensor) -> Tensor:
         """Lets each state look at its neighbours.

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from asr.models.attention.memory import Memory
 from asr.models.attention.multi_head import check_heads, join_heads, split_heads
+from asr.models.linear import Linear
 from asr.models.masks import length_mask
 
 
@@ -29,8 +30,8 @@ class HeadedAttention(nn.Module):
         self.d_context = d_states
         self.n_heads = n_heads
         if n_heads > 1:
-            self.to_value = nn.Linear(d_states, d_attention, bias=False)
-            self.to_context = nn.Linear(d_attention, d_states)
+            self.to_value = Linear(d_states, d_attention, bias=False)
+            self.to_context = Linear(d_attention, d_states)
 
     @property
     def head_names(self) -> list[str]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from asr.models.attention.formula import attend
+from asr.models.linear import Linear
 from asr.models.masks import key_mask, zero_padding
 
 
@@ -38,8 +39,8 @@ class SqueezeExcitation(nn.Module):
     def __init__(self, n_channels: int, reduction: int) -> None:
         super().__init__()
         n_units = max(1, n_channels // reduction)
-        self.squeeze = nn.Linear(n_channels, n_units)
-        self.excite = nn.Linear(n_units, n_channels)
+        self.squeeze = Linear(n_channels, n_units)
+        self.excite = Linear(n_units, n_channels)
 
     def forward(self, image: Tensor, lens: Tensor) -> Tensor:
         """Weighs the channels; see `ImageAttention`."""

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from asr.models.attention.formula import attend, attention_weights
+from asr.models.linear import Linear
 
 
 class KeysValues(NamedTuple):
@@ -35,9 +36,9 @@ class MultiHeadAttention(nn.Module):
         super().__init__()
         check_heads(d_model, n_heads)
         self.n_heads = n_heads
-        self.to_query = nn.Linear(d_model, d_model)
-        self.to_key_value = nn.Linear(d_memory, 2 * d_model)
-        self.to_output = nn.Linear(d_model, d_model)
+        self.to_query = Linear(d_model, d_model)
+        self.to_key_value = Linear(d_memory, 2 * d_model)
+        self.to_output = Linear(d_model, d_model)
 
     def keys_values(self, memory: Tensor) -> KeysValues:
         """Projects what can be looked at, once for all queries: (B, S, d_memory) -> keys and values (B, H, S, K)."""

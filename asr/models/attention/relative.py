@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from asr.models.attention.formula import attend, attention_weights
 from asr.models.attention.multi_head import check_heads, join_heads, split_heads
+from asr.models.linear import Linear
 from asr.models.masks import key_mask
 
 
@@ -28,11 +29,11 @@ class RelativeSelfAttention(nn.Module):
         super().__init__()
         check_heads(d_model, n_heads)
         self.n_heads = n_heads
-        self.to_query_key_value = nn.Linear(d_model, 3 * d_model)
-        self.to_position = nn.Linear(d_model, d_model, bias=False)
+        self.to_query_key_value = Linear(d_model, 3 * d_model)
+        self.to_position = Linear(d_model, d_model, bias=False)
         self.content_bias = nn.Parameter(torch.zeros(n_heads, 1, d_model // n_heads))
         self.position_bias = nn.Parameter(torch.zeros(n_heads, 1, d_model // n_heads))
-        self.to_output = nn.Linear(d_model, d_model)
+        self.to_output = Linear(d_model, d_model)
 
     def forward(self, inputs: Tensor, lens: Tensor) -> Tensor:
         """Lets each state look at all states of its utterance.

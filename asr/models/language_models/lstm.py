@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from asr.models.language_models.language_model import LanguageModel
+from asr.models.linear import Linear
 from asr.models.recurrent import open_forget_gates, run_lstm
 from asr.models.spellers.parallel_lstm import ParallelLstmState
 
@@ -24,7 +25,7 @@ class LstmLanguageModel(LanguageModel):
         between = dropout if n_layers > 1 else 0.0
         self.lstm = nn.LSTM(d_embedding, d_hidden, n_layers, batch_first=True, dropout=between)
         open_forget_gates(self.lstm, d_hidden)
-        self.to_logits = nn.Linear(d_hidden, n_tokens)
+        self.to_logits = Linear(d_hidden, n_tokens)
         self.dropout = nn.Dropout(dropout)
 
     def start(self, n_utterances: int, width: int) -> ParallelLstmState:

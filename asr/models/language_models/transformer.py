@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from asr.models.attention.cache import KeyValueCache
 from asr.models.language_models.language_model import LanguageModel
+from asr.models.linear import Linear
 from asr.models.positioned_embedding import PositionedEmbedding
 from asr.models.spellers.transformer import TransformerLayer, TransformerState
 
@@ -36,7 +37,7 @@ class TransformerLanguageModel(LanguageModel):
             TransformerLayer(d_model, n_heads, None, d_feed_forward, dropout) for _ in range(n_layers)
         )
         self.last_norm = nn.LayerNorm(d_model)
-        self.to_logits = nn.Linear(d_model, n_tokens)
+        self.to_logits = Linear(d_model, n_tokens)
         self.dropout = nn.Dropout(dropout)
 
     def start(self, n_utterances: int, width: int) -> TransformerState:

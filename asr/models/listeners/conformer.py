@@ -10,6 +10,7 @@ from asr.models.attention.image import ImageAttention
 from asr.models.depthwise import DepthwiseConvolution
 from asr.models.dropout import Dropout
 from asr.models.feed_forward import FeedForward
+from asr.models.linear import Linear
 from asr.models.listeners.blocks import AttentionModule, BlockListener
 from asr.models.packing import Packing
 
@@ -100,10 +101,10 @@ class ConvolutionModule(nn.Module):
     def __init__(self, d_model: int, kernel_width: int, dropout: float) -> None:
         super().__init__()
         self.normalize = nn.LayerNorm(d_model)
-        self.to_gated = nn.Linear(d_model, 2 * d_model)
+        self.to_gated = Linear(d_model, 2 * d_model)
         self.depthwise = DepthwiseConvolution(d_model, kernel_width)
         self.normalize_found = nn.LayerNorm(d_model)
-        self.to_output = nn.Linear(d_model, d_model)
+        self.to_output = Linear(d_model, d_model)
         self.dropout = Dropout(dropout)
 
     def forward(self, states: Tensor, packing: Packing) -> Tensor:

@@ -10,6 +10,7 @@ from asr.models.attention.image import ImageAttention
 from asr.models.depthwise import DepthwiseConvolution
 from asr.models.dropout import Dropout
 from asr.models.feed_forward import FeedForward
+from asr.models.linear import Linear
 from asr.models.listeners.blocks import AttentionModule, BlockListener
 from asr.models.packing import Packing
 
@@ -76,7 +77,7 @@ class EBranchformerBlock(nn.Module):
         self.attention = AttentionModule(d_model, self_attention, dropout)
         self.local = ConvolutionalGate(d_model, d_gated, kernel_width, dropout)
         self.depthwise = DepthwiseConvolution(2 * d_model, kernel_width)
-        self.merge = nn.Linear(2 * d_model, d_model)
+        self.merge = Linear(2 * d_model, d_model)
         self.second_half = FeedForward(d_model, d_feed_forward, dropout)
         self.normalize = nn.LayerNorm(d_model)
         self.dropout = Dropout(dropout)
@@ -108,13 +109,13 @@ class ConvolutionalGate(nn.Module):
     def __init__(self, d_model: int, d_gated: int, kernel_width: int, dropout: float) -> None:
         super().__init__()
         self.normalize = nn.LayerNorm(d_model)
-        self.widen = nn.Linear(d_model, d_gated)
+        self.widen = Linear(d_model, d_gated)
         self.normalize_gate = nn.LayerNorm(d_gated // 2)
         self.depthwise = DepthwiseConvolution(d_gated // 2, kernel_width)
         # Gates are one at first: each state passes whatever is around it (Liu et al. 2021, "Pay attention to MLPs").
         nn.init.normal_(self.depthwise.weight, std=1e-6)
         nn.init.ones_(self.depthwise.bias)  # type: ignore[arg-type]
-        self.narrow = nn.Linear(d_gated // 2, d_model)
+        self.narrow = Linear(d_gated // 2, d_model)
         self.dropout = Dropout(dropout)
 
     def forward(self, states: Tensor, packing: Packing) -> Tensor:

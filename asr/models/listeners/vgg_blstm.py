@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from asr.models.end_to_end import EndToEnd, ReluWithGaps
+from asr.models.linear import Linear
 from asr.models.masks import zero_padding
 from asr.models.packing import Packing
 from asr.models.recurrent import BiLstm
@@ -76,7 +77,7 @@ class VggBlstmListener(nn.Module):
         return zero_padding(states, lens), lens
 
 
-class Projection(nn.Linear):
+class Projection(Linear):
     """Joins both directions of a layer in one smaller space: (B, S, 2 d_hidden) -> (B, S, d_projection)."""
 
     def forward(self, states: Tensor) -> Tensor:

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from asr.models.attention.memory import Memory, SpellerAttention
 from asr.models.hypotheses import pick_hypotheses
-from asr.models.recurrent import open_forget_gates
+from asr.models.linear import Linear
+from asr.models.recurrent import LstmCell, open_forget_gates
 from asr.models.spellers.interface import Spelling
 
 
@@ -65,12 +66,12 @@ class LstmSpeller(nn.Module):
         self.d_hidden = d_hidden
         self.embedding = nn.Embedding(n_tokens, d_embedding)
         widths = [d_embedding + attention.d_context] + [d_hidden] * (n_layers - 1)
-        cells = [nn.LSTMCell(width, d_hidden) for width in widths]
+        cells = [LstmCell(width, d_hidden) for width in widths]
         for cell in cells:
             open_forget_gates(cell, d_hidden)
         self.cells = nn.ModuleList(cells)
-        self.to_readout = nn.Linear(d_hidden + attention.d_context, d_hidden)
-        self.to_logits = nn.Linear(d_hidden, n_tokens)
+        self.to_readout = Linear(d_hidden + attention.d_context, d_hidden)
+        self.to_logits = Linear(d_hidden, n_tokens)
         self.dropout = nn.Dropout(dropout)
 
     @property

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from asr.models.attention.memory import Memory, SpellerAttention
 from asr.models.hypotheses import pick_hypotheses
+from asr.models.linear import Linear
 from asr.models.recurrent import open_forget_gates, run_lstm
 from asr.models.spellers.interface import Spelling
 from asr.models.spellers.sampling import mix_in_own
@@ -61,8 +62,8 @@ class ParallelLstmSpeller(nn.Module):
         self.embedding = nn.Embedding(n_tokens, d_embedding)
         self.lstm = nn.LSTM(d_embedding, d_hidden, n_layers, batch_first=True)
         open_forget_gates(self.lstm, d_hidden)
-        self.to_readout = nn.Linear(d_hidden + attention.d_context, d_hidden)
-        self.to_logits = nn.Linear(d_hidden, n_tokens)
+        self.to_readout = Linear(d_hidden + attention.d_context, d_hidden)
+        self.to_logits = Linear(d_hidden, n_tokens)
         self.dropout = nn.Dropout(dropout)
 
     @property

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from asr.models.attention.cache import KeyValueCache
 from asr.models.attention.multi_head import KeysValues, MultiHeadAttention
+from asr.models.linear import Linear
 from asr.models.masks import causal_mask, key_mask
 from asr.models.positioned_embedding import PositionedEmbedding
 from asr.models.spellers.interface import Spelling
@@ -63,10 +64,10 @@ class TransformerLayer(nn.Module):
             self.to_heard = MultiHeadAttention(d_model, n_heads, d_states)
         self.feed_forward = nn.Sequential(
             nn.LayerNorm(d_model),
-            nn.Linear(d_model, d_feed_forward),
+            Linear(d_model, d_feed_forward),
             nn.ReLU(),
             nn.Dropout(dropout),
-            nn.Linear(d_feed_forward, d_model),
+            Linear(d_feed_forward, d_model),
         )
         self.dropout = nn.Dropout(dropout)
 
@@ -148,7 +149,7 @@ class TransformerSpeller(nn.Module):
             TransformerLayer(d_model, n_heads, d_states, d_feed_forward, dropout) for _ in range(n_layers)
         )
         self.last_norm = nn.LayerNorm(d_model)
-        self.to_logits = nn.Linear(d_model, n_tokens)
+        self.to_logits = Linear(d_model, n_tokens)
         self.dropout = nn.Dropout(dropout)
 
     @property
