@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from asr.models.attention import graph
 from asr.models.attention.graph import GraphSelfAttention, offsets_of
 from asr.models.attention.pyramid import PyramidSelfAttention
 from asr.models.attention.relative import RelativeSelfAttention
@@ -209,6 +210,23 @@ def test_neighbours_in_the_graph() -> None:
     assert offsets_of(3, 9) == [-8, -4, -3, -2, -1, 0, 1, 2, 3, 4, 8]
     assert offsets_of(5, 3) == [-2, -1, 0, 1, 2]
     assert offsets_of(0, 1) == [0]
+
+
+@pytest.mark.parametrize("n_each", [1, 3, 8])
+def test_a_graph_in_stretches_is_the_graph_in_one(n_each: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    attention, inputs = draw("graph")
+    lens = torch.tensor(LENS)
+    found = []
+    for in_cache in (1 << 20, n_each * inputs[:, 0].numel()):
+        monkeypatch.setattr(graph, "IN_CACHE", in_cache)
+        given = inputs.clone().requires_grad_()
+        outputs = attention(given, lens)
+        (gradient,) = torch.autograd.grad(outputs.square().sum(), given)
+        found.append((len(list(graph.stretches(inputs))), outputs, gradient))
+    (one, *whole), (several, *pieces) = found
+    assert one == 1 and several == math.ceil(inputs.shape[1] / n_each)
+    for expected, value in zip(whole, pieces, strict=True):
+        torch.testing.assert_close(value, expected, atol=1e-12, rtol=0)
 
 
 class Largest(TorchDispatchMode):
