@@ -116,7 +116,8 @@ def build_model(recipe: Recipe, n_tokens: int) -> Model:
     if task.kind == "language_model":
         assert model.speller  # the recipe's check
         return LANGUAGE_MODELS[model.speller.kind](n_tokens, **_arguments(model.speller))
-    front_end = LogMel(**_arguments(recipe.features))
+    with torch.device("cpu"):  # its filters are computed, also where the model is to have shapes and no weights
+        front_end = LogMel(**_arguments(recipe.features))
     listener = _build_listener(model, recipe.features.n_mels)
     if isinstance(task, Classify):
         pooling = AttentivePooling(listener.d_output, task.d_attention, task.n_heads)

@@ -7,6 +7,7 @@ import contextlib
 import gzip
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -128,6 +129,10 @@ def _write_kaldi(rows: _Rows, files: list[BinaryIO]) -> None:
         id_, speaker = names[at][0], names[at][1] or names[at][0]
         path = _path(row)
         if path not in recordings:
+            if path.endswith("|") or re.search(r":\d+$", path):
+                raise ExportError(
+                    f"{row.id}: Kaldi would take {path!r} for a command, or for a place in a file; rename it"
+                )
             recordings[path] = id_
             wav_scp.write(f"{id_} {path}\n".encode("utf-8", "surrogateescape"))
         end_s = row.start_s + row.duration_s

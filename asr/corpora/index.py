@@ -77,12 +77,12 @@ def build_index(path: Path, file: BinaryIO, target: str, progress: Progress = la
     offsets, seconds, checksums = array("q"), array("d"), array("I")
     digest = sha256()
     alphabet: set[str] = set()
-    for offset, content, utterance in scan_rows(path, file, target):
+    for offset, content, said, _ in scan_rows(path, file, target):
         offsets.append(offset)
-        seconds.append(utterance.duration_s)
+        seconds.append(said.duration_s)
         checksums.append(zlib.crc32(content))
-        digest.update(f"{utterance.id}\x1f{utterance.duration_s!r}\x1f{utterance.text}\x1e".encode())
-        alphabet.update(normalize(utterance.text))
+        digest.update(f"{said.id}\x1f{said.duration_s!r}\x1f{said.text}\x1e".encode())
+        alphabet.update(normalize(said.text))
         if len(offsets) % _TELL_EVERY == 0:
             progress(offset, n_bytes)
     return Index(
@@ -169,12 +169,13 @@ def _load(kept: Path, state: dict[str, int]) -> Index | None:
         end = _N_FIRST + n_header
         first = _FIRST_LINE.format(zlib.crc32(content[_N_FIRST:].data), n_header)
         about = json.loads(bytes(content[_N_FIRST:end]))
-    except ValueError:
+        if bytes(content[:_N_FIRST]) != first.encode() or about["manifest"] != state:
+            return None
+        columns: dict[str, Any] = {}
+        for name, dtype in _COLUMNS.items():
+            start, end = end, end + about["n_rows"] * np.dtype(dtype).itemsize
+            columns[name] = np.asarray(content[start:end]).view(dtype)
+        index = Index(**columns, fingerprint=str(about["fingerprint"]), alphabet=str(about["alphabet"]))
+    except (ValueError, KeyError, TypeError, RecursionError):  # bits that are right can still be someone else's
         return None
-    if bytes(content[:_N_FIRST]) != first.encode() or about["manifest"] != state:
-        return None
-    columns: dict[str, Any] = {}
-    for name, dtype in _COLUMNS.items():
-        start, end = end, end + about["n_rows"] * np.dtype(dtype).itemsize
-        columns[name] = np.asarray(content[start:end]).view(dtype)
-    return Index(**columns, fingerprint=about["fingerprint"], alphabet=about["alphabet"])
+    return index if end == len(content) else None

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from asr.corpora.candidate import CorpusError
+from asr.text.open_text import refuse_special
 
 AUDIO_SUFFIXES = (".flac", ".wav", ".sph", ".opus", ".ogg", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".oga")
 """Suffixes taken for audio, all readable by libsndfile; the first wins where a name has several."""
@@ -56,6 +57,7 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
         CorpusError: the file cannot be read or is not UTF-8.
     """
     try:
+        refuse_special(path)
         content = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise CorpusError(f"{path}: cannot read it ({error.strerror}); is the corpus unpacked completely?") from error

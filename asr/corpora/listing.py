@@ -15,6 +15,7 @@ from asr.corpora.candidate import NOTHING_FURTHER, Candidate, CorpusError
 from asr.corpora.layout import SPLIT_NAMES
 from asr.corpora.manifest import ROW_KEYS
 from asr.corpora.validate import find_unprintable
+from asr.text.open_text import refuse_special
 
 MAX_LINE_BYTES = 1 << 20
 """No row of a corpus is longer; a file without line ends is not read into memory."""
@@ -72,6 +73,7 @@ def read_listing(path: Path) -> Iterator[Line]:
         CorpusError: it cannot be read, or is UTF-16.
     """
     try:
+        refuse_special(path)
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             number = 0
             while raw := file.readline(MAX_LINE_BYTES + 1):

@@ -18,11 +18,13 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from asr.audio.read import AudioError, Part, Samples, read_audio
+from asr.text.open_text import refuse_special
 
 ROW_KEYS = frozenset({"id", "audio", "start", "duration", "text", "speaker", "language", "part"})
 """The keys of a manifest's row that mean something here; further ones are whatever its maker wanted to keep."""
 
 _MAX_BYTES = 1 << 62
+_DECODER = json.JSONDecoder()
 
 
 class ManifestError(ValueError):
@@ -55,12 +57,36 @@ class Utterance:
     part: Part | None = None
 
 
+class Said(NamedTuple):
+    """What a row of a manifest says, checked, as plain values: a million of them need not be a million paths.
+
+    Attributes are those of `Utterance`, but for the path, which stands as it is written, and `rate_hz`: the sampling
+    rate of the file, 0 where the row does not tell.
+    """
+
+    id: str
+    audio: str
+    start_s: float
+    duration_s: float
+    text: str
+    speaker: str
+    language: str
+    part: Part | None
+    rate_hz: int
+
+
 class Row(NamedTuple):
     """A row of a manifest: where it starts in the file, its bytes without the line feed, and what they say."""
 
     offset: int
     content: bytes
-    utterance: Utterance
+    said: Said
+    folder: Path
+
+    @property
+    def utterance(self) -> Utterance:
+        """What it says, its audio found."""
+        return _utterance(self.said, self.folder)
 
 
 def read_utterance(utterance: Utterance) -> Samples:
@@ -108,6 +134,7 @@ def open_manifest(path: Path) -> BufferedReader:
         ManifestError: it cannot be read.
     """
     try:
+        refuse_special(path)
         return path.open("rb")
     except OSError as error:
         raise ManifestError(
@@ -128,16 +155,15 @@ def scan_rows(path: Path, file: BinaryIO, target: str) -> Iterator[Row]:
     """
     folder = path.absolute().parent
     faults: list[tuple[int, str]] = []
-    hashes, lines = array("q"), array("q")
+    hashes = array("q")
     for line, offset, content in _lines(path, file):
         try:
-            utterance = parse_row(content, folder, target)
+            said = _parse(content, target)
         except (ValueError, OverflowError) as error:
             faults.append((line, str(error)))
             continue
-        hashes.append(hash(utterance.id))
-        lines.append(line)
-        yield Row(offset, content, utterance)
+        hashes.append(hash(said.id))
+        yield Row(offset, content, said, folder)
     repeated = _repeated(np.array(hashes, np.int64))
     if repeated:
         faults += _duplicates(path, file, target, repeated)
@@ -156,28 +182,39 @@ def parse_row(content: bytes, folder: Path, target: str) -> Utterance:
     Raises:
         ValueError, OverflowError: what is wrong with it.
     """
+    return _utterance(_parse(content, target), folder)
+
+
+def _utterance(said: Said, folder: Path) -> Utterance:
+    return Utterance(
+        said.id, folder / said.audio, said.start_s, said.duration_s, said.text, said.speaker, said.language, said.part
+    )
+
+
+def _parse(content: bytes, target: str) -> Said:
+    """As `parse_row`."""
     try:
-        row = json.loads(content.decode())
+        row = _DECODER.decode(content.decode())
     except (ValueError, RecursionError) as error:
         raise ValueError(f"not JSON ({error})") from error
     if not isinstance(row, dict):
         raise ValueError(f"expected an object with id, audio, …, found {type(row).__name__}")
-    id_, audio, text, speaker, language = (_string(row, key) for key in ("id", "audio", target, "speaker", "language"))
+    id_, audio, text, speaker, language = _strings(row, ("id", "audio", target, "speaker", "language"))
     for key, value in (("id", id_), ("audio", audio)):
-        if not value.strip():
+        if not value or value.isspace():
             raise ValueError(f"{key!r} is empty")
     if "\0" in audio:
         raise ValueError("'audio' holds a NUL character")
-    try:
-        f"{id_}{text}{speaker}{language}".encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"holds half of a surrogate pair, {error.object[error.start]!r}: no text") from error
+    if b"\\u" in content:  # what is UTF-8 cannot hold one otherwise
+        _refuse_surrogates(f"{id_}{text}{speaker}{language}")
     start_s, duration_s = _seconds(row, "start"), _seconds(row, "duration")
     if start_s < 0:
         raise ValueError(f"'start' is {start_s}, expected 0 or more seconds")
     if duration_s <= 0:
         raise ValueError(f"'duration' is {duration_s}, expected more than 0 seconds")
-    return Utterance(id_, folder / audio, start_s, duration_s, text, speaker, language, _part(row))
+    rate_hz = row.get("rate_hz")
+    rate_hz = rate_hz if type(rate_hz) is int else 0
+    return Said(id_, audio, start_s, duration_s, text, speaker, language, _part(row), rate_hz)
 
 
 def write_manifest(
@@ -257,11 +294,11 @@ def _lines(path: Path, file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
         if line == 1 and content.startswith(codecs.BOM_UTF8):
             content, start = content.removeprefix(codecs.BOM_UTF8), len(codecs.BOM_UTF8)
         try:
-            blank = not content.decode().strip()
+            text = content.decode()
         except UnicodeDecodeError as error:
             at = start + error.start
             raise ManifestError(f"{path}: not UTF-8 text (byte {at}); save the manifest as UTF-8") from error
-        if not blank:
+        if text and not text.isspace():
             yield line, start, content.removesuffix(b"\n")
 
 
@@ -286,17 +323,25 @@ def _duplicates(path: Path, file: BinaryIO, target: str, hashes: set[int]) -> li
     return faults
 
 
-def _string(row: dict[str, Any], key: str) -> str:
-    value = _value(row, key)
-    if not isinstance(value, str):
-        raise ValueError(f"{key!r} is {value!r}, expected a string")
-    return value
+def _refuse_surrogates(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"holds half of a surrogate pair, {error.object[error.start]!r}: no text") from error
+
+
+def _strings(row: dict[str, Any], keys: tuple[str, ...]) -> list[str]:
+    values: list[Any] = list(map(row.get, keys))
+    if set(map(type, values)) != {str}:
+        wrong = next(key for key, value in zip(keys, values, strict=True) if not isinstance(value, str))
+        raise ValueError(f"{wrong!r} is {_value(row, wrong)!r}, expected a string")
+    return values
 
 
 def _seconds(row: dict[str, Any], key: str) -> float:
-    value = _value(row, key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{key!r} is {value!r}, expected a number of seconds")
+    value: Any = row.get(key)
+    if type(value) not in (float, int) or not math.isfinite(value):  # True is no number
+        raise ValueError(f"{key!r} is {_value(row, key)!r}, expected a number of seconds")
     return float(value)
 
 

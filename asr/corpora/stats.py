@@ -1,18 +1,18 @@
-"""What manifests hold: hours, voices, words and letters, and what in them is odd. Rows are streamed, none is kept."""
+"""What manifests hold: hours, voices, words and letters, and what in them is odd. Rows are streamed in blocks."""
 
-import re
 import unicodedata
 from array import array
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from asr.corpora.candidate import Progress
-from asr.corpora.manifest import open_manifest, scan_rows
+from asr.corpora.manifest import Said, open_manifest, scan_rows
 from asr.text.normalize import normalize
 
 RARE_SHARE = 1e-4
@@ -26,9 +26,7 @@ N_RARE_SHOWN = 30
 _PERCENTILES = (5, 50, 95, 99)
 _MAX_BINS = 20
 _BIN_WIDTHS_S = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 600, 3600)
-_TELL_EVERY = 10_000  # rows
-# Quotes inside the strings of a row are escaped, so this matches its key alone.
-_RATE = re.compile(rb'"rate_hz": ?(\d{1,9})[,}]')
+_AT_ONCE = 10_000  # rows
 
 
 @dataclass(frozen=True)
@@ -127,23 +125,35 @@ def read_statistics(path: Path, target: str = "text", progress: Progress = lambd
     found = Statistics(path.name)
     n_bytes = path.stat().st_size if path.is_file() else 0
     with open_manifest(path) as file:
-        for number, row in enumerate(scan_rows(path, file, target), start=1):
-            utterance = row.utterance
-            text = normalize(utterance.text)
-            found.seconds.append(utterance.duration_s)
-            found.speakers[utterance.speaker] += 1
-            found.languages[utterance.language] += 1
-            rate = _RATE.search(row.content)
-            found.rates_hz[int(rate[1]) if rate else 0] += 1
-            found.words.update(text.split())
-            found.characters.update(text)
-            found.n_empty += not text
-            for character in set(text).difference(found.first):
-                found.first[character] = f"{path}:{number}"
-            found.texts.add(hash(text))
-            if number % _TELL_EVERY == 0:
-                progress(row.offset, n_bytes)
+        rows = scan_rows(path, file, target)
+        while block := list(islice(rows, _AT_ONCE)):
+            progress(block[0].offset, n_bytes)
+            _add(found, str(path), [row.said for row in block])
     return found
+
+
+def _add(found: Statistics, name: str, rows: list[Said]) -> None:
+    """Counts some rows column by column: few calls, each of which goes through many rows."""
+    n_before = len(found.seconds)
+    texts = [normalize(row.text) for row in rows]
+    found.seconds.extend(row.duration_s for row in rows)
+    found.speakers.update([row.speaker for row in rows])
+    found.languages.update([row.language for row in rows])
+    found.rates_hz.update([row.rate_hz for row in rows])
+    found.words.update(" ".join(texts).split())
+    found.n_empty += texts.count("")
+    found.texts.update(map(hash, texts))
+    counts = np.bincount(np.frombuffer("".join(texts).encode("utf-32-le"), np.uint32))
+    present = np.flatnonzero(counts)
+    here = dict(zip(map(chr, present.tolist()), counts[present].tolist(), strict=True))
+    found.characters.update(here)
+    new = here.keys() - found.first.keys()
+    for number, text in enumerate(texts, start=n_before + 1):
+        if not new:
+            break
+        for character in new.intersection(text):
+            found.first[character] = f"{name}:{number}"
+        new -= found.first.keys()
 
 
 def join(parts: Iterable[Statistics]) -> Statistics:

@@ -103,15 +103,18 @@ class _Manifest:
                 f"{self.path}: row {number + 1}, at byte {start}, has changed since the manifest was opened; restore "
                 "it, or start again with it as it is now"
             )
-        return parse_row(content, self._folder, self.target)
+        try:
+            return parse_row(content, self._folder, self.target)
+        except (ValueError, OverflowError) as error:  # an index that was not made of this manifest
+            raise ManifestError(f"{self.path}: row {number + 1}, at byte {start}: {error}") from error
 
     def _bytes(self, start: int, end: int) -> bytes:
         if self._content is not None:
             return self._content[start:end]
         try:
             return os.pread(self._file, end - start, start)  # needs no position, which forked processes would share
-        except OSError as error:
-            raise ManifestError(f"{self.path}: cannot be read any more ({error.strerror})") from error
+        except (OSError, ValueError, OverflowError) as error:
+            raise ManifestError(f"{self.path}: cannot be read any more ({error})") from error
 
     def __getstate__(self) -> NoReturn:
         raise TypeError("utterances are shared with processes by forking; they cannot be pickled")

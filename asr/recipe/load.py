@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from asr.recipe.faults import Fault, find_faults
 from asr.recipe.schema import Recipe
 from asr.recipe.yaml_reader import Document, YamlError, read_yaml
+from asr.text.open_text import refuse_special
 
 MAX_BYTES = 1_000_000
 
@@ -58,6 +59,7 @@ def dump_recipe(recipe: Recipe) -> str:
 def _read(path: Path) -> Document:
     """Reads a file of bounded size as YAML."""
     try:
+        refuse_special(path)
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:

@@ -124,5 +124,7 @@ class Calibration:
             found = json.loads(path.read_text(encoding="utf-8"))
             weights = {str(name): float(weight) for name, weight in found["weights"].items()}
             return cls(float(found["bias"]), weights, int(found["n_words"]), int(found["n_wrong"]))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CheckpointError(f"{path}: no calibration ({error!r}); run `asr calibrate` again") from error
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            raise CheckpointError(
+                f"{path}: no calibration ({type(error).__name__}: {error}); run `asr calibrate` again"
+            ) from error

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
 
+import torch
+
 from asr.build import Model, build_model
 from asr.recipe.load import load_recipe
 from asr.recipe.schema import Recipe
@@ -11,7 +13,7 @@ from asr.text.labels import Labels
 from asr.text.tokenizer import Tokenizer
 from asr.training.candidates import MODEL_FILE
 from asr.training.checkpoint import CheckpointError, verify_directory
-from asr.training.tensors import load_tensors
+from asr.training.tensors import load_tensors, stored_shapes
 
 RECIPE_FILE = "recipe.yaml"
 TOKENIZER_FILE = "tokenizer.model"
@@ -43,22 +45,33 @@ def load_model(folder: Path, overrides: Sequence[str] = ()) -> tuple[Recipe, Tok
     verify_directory(folder)
     recipe = load_recipe(folder / RECIPE_FILE, overrides)
     vocabulary = load_vocabulary(folder, recipe)
+    _check_shapes(folder, recipe, vocabulary.n_tokens)
     model = build_model(recipe, vocabulary.n_tokens)
-    try:
-        model.load_state_dict(load_tensors(folder / MODEL_FILE))
-    except RuntimeError as error:
-        raise CheckpointError(f"{folder / MODEL_FILE}: does not fit {folder / RECIPE_FILE}: {error}") from error
+    model.load_state_dict(load_tensors(folder / MODEL_FILE))
     return recipe, vocabulary, model.eval()
+
+
+def _check_shapes(folder: Path, recipe: Recipe, n_tokens: int) -> None:
+    """Makes sure that weights fit before there is memory for them: a recipe may ask for any size."""
+    with torch.device("meta"):
+        wanted = {name: tuple(each.shape) for name, each in build_model(recipe, n_tokens).state_dict().items()}
+    there = stored_shapes(folder / MODEL_FILE)
+    for name in dict.fromkeys([*wanted, *there]):
+        if wanted.get(name) != there.get(name):
+            raise CheckpointError(
+                f"{folder / MODEL_FILE}: does not fit {folder / RECIPE_FILE}: {name} has shape {there.get(name)}, "
+                f"expected {wanted.get(name)}"
+            )
 
 
 def load_vocabulary(folder: Path, recipe: Recipe) -> Tokenizer | Labels:
     """Reads the file called `vocabulary_file(recipe)` in a folder.
 
     Raises:
-        LabelError: Labels that cannot be read.
+        LabelError, CheckpointError: Labels, or a tokenizer, that cannot be read.
     """
     path = folder / vocabulary_file(recipe)
-    return Labels.load(path) if path.name == LABELS_FILE else Tokenizer.load(path)
+    return Labels.load(path) if path.name == LABELS_FILE else _load_tokenizer(path)
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
@@ -70,7 +83,14 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     if not (folder / TOKENIZER_FILE).is_file():
         raise CheckpointError(f"{folder}: no {TOKENIZER_FILE} there; expected EXP/best of a model that writes text")
     verify_directory(folder)
-    return Tokenizer.load(folder / TOKENIZER_FILE)
+    return _load_tokenizer(folder / TOKENIZER_FILE)
+
+
+def _load_tokenizer(path: Path) -> Tokenizer:
+    try:
+        return Tokenizer.load(path)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {error}") from error
 
 
 def first_difference(mine: Tokenizer | Labels, theirs: Tokenizer | Labels) -> tuple[int, str | None, str | None] | None:

@@ -133,7 +133,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 def _row(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         row = None
     is_row = isinstance(row, dict) and isinstance(row.get("group"), str) and isinstance(row.get("step"), int)
     if not is_row or not all(isinstance(value, int | float) for name, value in row.items() if name != "group"):

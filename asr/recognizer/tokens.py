@@ -82,7 +82,10 @@ def _kept(folder: Path, recipe: Recipe, described: bytes) -> Tokens | None:
         return None
     if (folder / ABOUT_FILE).read_bytes() != described:
         return None
-    counts = np.load(folder / COUNTS_FILE, mmap_mode="r", allow_pickle=False)
+    try:
+        counts = np.load(folder / COUNTS_FILE, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError):  # not made here
+        return None
     return Tokens(load_vocabulary(folder, recipe), np.asarray(counts))
 
 

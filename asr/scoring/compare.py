@@ -159,7 +159,7 @@ def write_comparison(path: Path, found: Comparison) -> None:
     if path.exists():
         try:
             ours = "matched_pairs" in json.loads(path.read_bytes())
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             ours = False
         if not ours:
             raise ScoringError(f"{path}: exists and is no comparison of asr; choose another name")

@@ -105,7 +105,7 @@ def check_folder(out: Path) -> None:
         return
     try:
         made_here = is_report(json.loads((out / "results.json").read_bytes()))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         made_here = False
     if not made_here:
         raise ScoringError(f"{out}: holds {', '.join(there)}, not of an earlier report of asr; choose another folder")

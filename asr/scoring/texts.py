@@ -80,7 +80,7 @@ def _read_folder(folder: Path, side: Side) -> Texts:
     """One text a file; below other folders, too."""
     for suffix in (".txt", ".json"):
         rows = []
-        for path in sorted(folder.rglob(f"*{suffix}")):
+        for path in sorted(found for found in folder.rglob(f"*{suffix}") if found.is_file()):
             id, content = path.relative_to(folder).with_suffix("").as_posix(), _content(path)
             if suffix == ".txt":
                 rows.append(Row(id, " ".join(content.split())))

@@ -11,7 +11,7 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from asr.text.open_text import BROKEN, open_text
+from asr.text.open_text import BROKEN, lines_of, open_text
 
 _AT_ONCE = 50_000  # lines
 LN_10 = math.log(10.0)
@@ -66,7 +66,7 @@ def read_arpa(path: Path) -> Arpa:
     """
     try:
         with open_text(path) as file:
-            return _Reader(path, file).arpa()
+            return _Reader(path, lines_of(path, file)).arpa()
     except BROKEN as error:
         raise ArpaError(f"{path}: cannot be decompressed: {error}") from error
 
@@ -76,7 +76,7 @@ class _Reader:
 
     def __init__(self, path: Path, lines: Iterator[bytes]) -> None:
         self.path = path
-        self.lines = iter(lines)
+        self.lines = lines
         self.number = 0
         self.words: dict[bytes, int] = {}
 

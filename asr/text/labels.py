@@ -44,10 +44,10 @@ class Labels:
         """
         try:
             names = json.loads(path.read_bytes())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise LabelError(f"{path}: not JSON: {error}") from error
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise LabelError(f"{path}: expected a list of labels")
+        if not isinstance(names, list) or not all(isinstance(name, str) and name.isprintable() for name in names):
+            raise LabelError(f"{path}: expected a list of labels, of one line each")
         return cls(names)
 
     @property

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from asr.text.normalize import normalize
+from asr.text.open_text import refuse_special
 
 
 class PhraseError(ValueError):
@@ -37,6 +38,7 @@ def read_phrases(path: Path, alphabet: AbstractSet[str]) -> list[Phrase]:
         PhraseError: A phrase that the model cannot write, or a weight that is none; all faults at once.
         OSError: The file cannot be read.
     """
+    refuse_special(path)
     try:
         lines = path.read_bytes().decode("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:

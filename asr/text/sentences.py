@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from asr.text.normalize import normalize
-from asr.text.open_text import BROKEN, open_text
+from asr.text.open_text import BROKEN, lines_of, open_text
 
 
 class TextError(ValueError):
@@ -24,7 +24,7 @@ def read_sentences(path: Path) -> Iterator[tuple[int, str]]:
     number = 0
     try:
         with open_text(path) as file:
-            for number, line in enumerate(file, 1):
+            for number, line in enumerate(lines_of(path, file), 1):
                 sentence = normalize(line.decode("utf-8-sig" if number == 1 else "utf-8"))
                 if sentence:
                     yield number, sentence

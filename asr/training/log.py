@@ -103,9 +103,10 @@ def _forget_after(path: Path, step: int) -> None:
     for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
         try:
             row = json.loads(line)
-        except ValueError:
+            is_past = row["step"] <= step and row["group"] != "average"
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue
-        if row["step"] <= step and row["group"] != "average":
+        if is_past:
             kept.append(line)
     draft = path.with_name(f".{path.name}.tmp")
     draft.write_text("".join(kept), encoding="utf-8")

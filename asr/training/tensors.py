@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -43,6 +43,19 @@ def load_tensors(path: Path, device: str | torch.device = "cpu") -> dict[str, Te
     try:
         # load_file maps the file; a file server that loses it would end the process at the next touch of a tensor.
         return {name: tensor.clone() for name, tensor in load_file(path, device=str(device)).items()}
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: cannot be read as safetensors ({error})") from error
+
+
+def stored_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor in a file, by name; none is read.
+
+    Raises:
+        CheckpointError: As `load_tensors`.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: cannot be read as safetensors ({error})") from error
 

@@ -16,7 +16,7 @@ from asr.models.language_models.language_model import LanguageModel
 from asr.models.listening_model import ListeningModel
 from asr.ranks.group import Ranks
 from asr.training.candidates import MODEL_FILE, BestModels, Scored
-from asr.training.checkpoint import latest_checkpoint, prune, write_directory, writer
+from asr.training.checkpoint import CheckpointError, latest_checkpoint, prune, write_directory, writer
 from asr.training.floor import Floor
 from asr.training.learner import Learner, LearnerSettings, Step
 from asr.training.log import RunLog
@@ -293,15 +293,31 @@ class Trainer:
         return self.folder / "checkpoints" / name if name else None
 
     def _resume(self, path: Path) -> None:
-        """Takes up what a checkpoint holds."""
-        state = json.loads((path / "state.json").read_text(encoding="utf-8"))
-        if state["data"] != self.data:
+        """Takes up what a checkpoint holds.
+
+        Raises:
+            CheckpointError: It is whole, and yet none of this run's.
+            TrainingError: The training data is another.
+        """
+        try:
+            state = json.loads((path / "state.json").read_text(encoding="utf-8"))
+            same_data = state["data"] == self.data
+            if same_data:
+                self.model.load_state_dict(load_tensors(path / MODEL_FILE))
+                self.learner.load_state(load_tensors(path / "learner.safetensors"), state["learner"])
+                self.step = int(state["step"])
+                self.best.validations = [
+                    Scored(int(each["step"]), float(each["error"])) for each in state["validations"]
+                ]
+                self.skipped = [int(step) for step in state["skipped"]]
+        except (CheckpointError, torch.OutOfMemoryError):
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, RuntimeError) as error:
+            raise CheckpointError(
+                f"{path}: no checkpoint of this run ({type(error).__name__}: {error}); remove it to go on without"
+            ) from error
+        if not same_data:
             raise TrainingError(
                 f"{self.folder}: was started with other training data: the manifests under data.train have changed "
                 "since; restore them, or give --out another folder"
             )
-        self.model.load_state_dict(load_tensors(path / MODEL_FILE))
-        self.learner.load_state(load_tensors(path / "learner.safetensors"), state["learner"])
-        self.step = state["step"]
-        self.best.validations = [Scored(**scored) for scored in state["validations"]]
-        self.skipped = state["skipped"]

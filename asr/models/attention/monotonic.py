@@ -59,7 +59,7 @@ class MonotonicAttention(HeadedAttention):
     ) -> None:
         super().__init__(d_states, d_attention, n_heads)
         # A walk that stops with probability p at each state makes (1 - p) / p steps.
-        bias = -float(torch.tensor(initial_step).log())
+        bias = -float(torch.tensor(initial_step, device="cpu").log())
         self.stop = StopEnergies(d_query, d_states, d_attention, n_heads, bias)
         self.noise = noise
 
