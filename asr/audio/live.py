@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from asr.audio.level import STEADY_DB, level_range_db
 from asr.audio.pieces import Piece, quietest
 from asr.audio.read import RATE_HZ, AudioError, Samples
+from asr.audio.speech import may_be_speech
 
 BLOCK_S = 0.1
 PAUSE_S = 0.7
@@ -57,7 +57,7 @@ def microphone(device: str | None = None) -> Iterator[Samples]:
 def utterances(blocks: Iterable[Samples], longest_s: float) -> Iterator[Piece]:
     """Cuts sound that goes on and on into utterances, each told when the pause after it is long enough.
 
-    What lies between utterances is left out: nobody speaks there, since the level does not move.
+    What lies between utterances is left out: nothing there sounds like speech.
 
     Args:
         blocks: (n,) samples each, 16 kHz.
@@ -69,7 +69,7 @@ def utterances(blocks: Iterable[Samples], longest_s: float) -> Iterator[Piece]:
     start, held = 0, np.zeros(0, np.float32)
     for block in blocks:
         held = np.concatenate([held, block])
-        spoken = level_range_db(held) >= STEADY_DB
+        spoken = may_be_speech(held)
         if spoken and _has_paused(held):
             n = len(held) - round((PAUSE_S - AROUND_S) * RATE_HZ)
             yield Piece(start, held[:n], False)
@@ -81,12 +81,12 @@ def utterances(blocks: Iterable[Samples], longest_s: float) -> Iterator[Piece]:
             n = quietest(held)
             yield Piece(start, held[:n], False)
             start, held = start + n, held[n:]
-    if level_range_db(held) >= STEADY_DB:
+    if may_be_speech(held):
         yield Piece(start, held, True)
 
 
 def _has_paused(samples: Samples) -> bool:
-    """Whether the level has stayed low since `PAUSE_S`, and does not move there."""
+    """Whether the level has stayed low since `PAUSE_S`, or nothing sounds like speech there."""
     n_pause, n_window = round(PAUSE_S * RATE_HZ), round(BLOCK_S * RATE_HZ)
     if len(samples) < n_pause + n_window:
         return False
@@ -94,4 +94,4 @@ def _has_paused(samples: Samples) -> bool:
     n_windows = len(before) // n_window
     loudest = np.square(before[: n_windows * n_window].reshape(n_windows, n_window), dtype=np.float64).mean(1).max()
     quiet = float(np.square(pause, dtype=np.float64).mean()) <= _QUIET_SHARE**2 * loudest
-    return quiet or level_range_db(pause) < STEADY_DB
+    return quiet or not may_be_speech(pause)

@@ -39,25 +39,26 @@ def cut_at_pauses(blocks: Iterable[Samples], longest_s: float) -> Iterator[Piece
 
     Args:
         blocks: (n,) samples each, 16 kHz, read no further than needed.
-        longest_s: No piece is longer, and none but the last is shorter than a quarter of it.
+        longest_s: No piece is longer, and of several none is shorter than a sixth of it: a word by itself at the end of
+            a recording would be hard to tell from noise.
 
     Yields:
         Pieces in order; put together, they are the recording.
     """
     longest = max(4 * _STEP, round(longest_s * RATE_HZ))
+    quarter = longest // 4
     start, held, blocks = 0, np.zeros(0, np.float32), iter(blocks)
     while True:
         pieces, n_held = [held], len(held)
-        while n_held <= longest and (block := next(blocks, None)) is not None:
+        while n_held <= longest + quarter and (block := next(blocks, None)) is not None:
             pieces.append(block)
             n_held += len(block)
         held = np.concatenate(pieces)
-        while len(held) > longest:
-            n = quietest(held[:longest])
-            yield Piece(start, held[:n].copy(), False)
-            start, held = start + n, held[n:]
-        if n_held <= longest:
+        if len(held) <= longest:
             break
+        n = quietest(held[: min(longest, len(held) - quarter)])
+        yield Piece(start, held[:n].copy(), False)
+        start, held = start + n, held[n:]
     if len(held):
         yield Piece(start, held.copy(), True)
 

@@ -294,6 +294,10 @@ class SearchSection(Section):
     phrase_weight: Annotated[float, Field(ge=0, le=100)] = Field(
         0.5, description="score added per character of a phrase that is written; 0 for no phrases"
     )
+    only_speech: bool = Field(
+        True,
+        description="write nothing where nothing sounds like speech; false for models of other sounds, as Morse code",
+    )
     batch_s: Seconds = Field(200.0, description="audio searched at once, padding included, in seconds")
 
     @model_validator(mode="after")

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asr.audio.level import level_range_db
 from asr.audio.read import RATE_HZ
+from asr.audio.speech import may_be_speech
 from asr.corpora.manifest import Utterance, read_utterance
 from asr.dataset.batches import pad
 from asr.dataset.plan import in_order
@@ -26,17 +26,17 @@ class Stretch:
     Attributes:
         start_s: Where it starts, in seconds from the start of the recording.
         end_s: Where it ends.
-        level_range_db: How much its level moves, see `level_range_db`.
+        may_be_speech: Whether anything in it sounds like speech, see `asr.audio.speech`.
     """
 
     start_s: float
     end_s: float
-    level_range_db: float
+    may_be_speech: bool
 
     @classmethod
     def of(cls, samples: np.ndarray, start: int = 0) -> "Stretch":
         """Describes samples (N,), 16 kHz, of which the first is the recording's sample of that number."""
-        return cls(start / RATE_HZ, (start + len(samples)) / RATE_HZ, level_range_db(samples))
+        return cls(start / RATE_HZ, (start + len(samples)) / RATE_HZ, may_be_speech(samples))
 
 
 Answer = Callable[[list[Stretch], Tensor, Tensor], list[dict[str, Any]]]

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from asr.audio.level import STEADY_DB
 from asr.recognizer.transcript import Flag
 from asr.scoring.alignment import find_loop
 from asr.search.ctc_align import Alignment, BestPath
@@ -21,7 +20,7 @@ INVENTED_DOUBT, INVENTED_TOKENS = 18.0, 3
 
 
 def flags_of(
-    hypothesis: Hypothesis, alignment: Alignment | None, heard: BestPath | None, level_range_db: float
+    hypothesis: Hypothesis, alignment: Alignment | None, heard: BestPath | None, may_be_speech: bool
 ) -> tuple[Flag, ...]:
     """Looks for faults in one utterance's transcript.
 
@@ -31,8 +30,8 @@ def flags_of(
     - `max_length`: the text ran into its bound on tokens; the speller saw no end.
     - `loop`: the same 1 to 16 tokens stand four times in a row, and CTC's doubt in them is more than `LOOP_DOUBT` nats
       per token. Without CTC the repetition suffices.
-    - `no_speech`: there seems to be none. CTC's best path is blank throughout, or the level hardly moves (less than
-      `STEADY_DB`), as in silence, steady noise and tones. Any text is then made up.
+    - `no_speech`: there seems to be none. CTC's best path is blank throughout, or nothing sounds like speech, as in
+      silence, noise, tones and clicks. Any text is then made up.
     - `missing_text`: between two tokens of the text, before the first or behind the last, CTC's doubt is more than
       `MISSING_DOUBT` nats: the speller ended early, or left something out.
     - `invented_text`: `INVENTED_TOKENS` of its tokens in a row stand where CTC's best path is blank throughout, or
@@ -42,7 +41,7 @@ def flags_of(
         hypothesis: What was written.
         alignment: Where CTC would have it; None where there is no CTC, or not room enough for so many tokens.
         heard: What CTC hears; None without CTC.
-        level_range_db: See `asr.audio.level`.
+        may_be_speech: See `asr.audio.speech`.
 
     Returns:
         The flags that apply, in the order above.
@@ -51,7 +50,7 @@ def flags_of(
     found: dict[Flag, bool] = {
         "max_length": hypothesis.finish == "max_length",
         "loop": _loops(hypothesis.tokens, alignment, heard),
-        "no_speech": level_range_db < STEADY_DB or (heard is not None and not heard.labels.any()),
+        "no_speech": not may_be_speech or (heard is not None and not heard.labels.any()),
         "missing_text": missing > MISSING_DOUBT,
         "invented_text": invented or (heard is not None and alignment is None),
     }

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from asr.audio.level import STEADY_DB
 from asr.audio.pieces import cut_at_pauses
 from asr.audio.read import AudioError, Samples
 from asr.dataset.plan import in_order
@@ -61,8 +60,8 @@ def transcribe_all(
 ) -> Iterator[tuple[int, Outcome]]:
     """Transcribes recordings one after the other; each comes out as soon as it is finished.
 
-    A recording is cut at its pauses. Pieces whose level is steady hold no speech and are not listened to; others are,
-    in batches with those of other recordings, which change nothing in each other's text.
+    A recording is cut at its pauses. Pieces in which nothing sounds like speech are not listened to; others are, in
+    batches with those of other recordings, which change nothing in each other's text.
 
     Args:
         recognizer: Listens and writes.
@@ -82,7 +81,7 @@ def transcribe_all(
         try:
             for piece in cut_at_pauses(recording.blocks(), longest_s):
                 stretch = Stretch.of(piece.samples, piece.start)
-                if stretch.level_range_db < STEADY_DB:
+                if not recognizer.listens_to(stretch):
                     state.segments[state.n_pieces] = recognizer.silence(stretch)
                     tell(stretch.end_s - stretch.start_s, [recording.name])
                 else:

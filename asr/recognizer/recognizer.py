@@ -126,6 +126,10 @@ class Recognizer:
             heard = [*best_paths(log_probs, state_lens)]
         return list(map(self._segment, stretches, n_bests, alignments, heard))
 
+    def listens_to(self, stretch: Stretch) -> bool:
+        """Whether there may be something to write: speech, or whatever else the model has learnt."""
+        return stretch.may_be_speech or not self.recipe.search.only_speech
+
     def silence(self, stretch: Stretch) -> Segment:
         """What is written where nobody speaks: nothing, whatever a speller would have made up."""
         return Segment(
@@ -136,7 +140,7 @@ class Recognizer:
         self, stretch: Stretch, n_best: list[Hypothesis], alignment: Alignment | None, heard: BestPath | None
     ) -> Segment:
         best, reduction = n_best[0], self.model.listener.time_reduction
-        flags = flags_of(best, alignment, heard, stretch.level_range_db)
+        flags = flags_of(best, alignment, heard, self.listens_to(stretch))
         if "no_speech" in flags:
             return self.silence(stretch)
 

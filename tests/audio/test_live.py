@@ -13,9 +13,11 @@ BLOCK = 1600
 
 
 def spoken(duration_s: float, rng: np.random.Generator) -> np.ndarray:
-    """Syllables: noise bands that rise and fall five times a second."""
+    """Syllables that rise and fall five times a second, hissed and hummed in turn."""
     n = round(duration_s * 16000)
-    return 0.3 * rng.standard_normal(n) * np.sin(np.pi * 5 * np.arange(n) / 16000) ** 2
+    hiss, time = rng.standard_normal(n), np.arange(n) / 16000
+    hum = np.convolve(hiss, np.ones(16) / 4, "same")
+    return 0.3 * np.where(time % 0.4 < 0.2, hiss, hum) * np.sin(np.pi * 5 * time) ** 2
 
 
 def blocks_of(samples: np.ndarray) -> list[np.ndarray]:

@@ -34,7 +34,7 @@ def test_exact_cover(seed: int, n_samples: int, sizes: list[int], longest_s: flo
     for piece in pieces:
         assert piece.start == start
         assert 0 < len(piece.samples) <= longest
-        assert piece.is_last or len(piece.samples) >= longest / 4 - 160
+        assert len(pieces) == 1 or len(piece.samples) >= longest / 6 - 160
         start += len(piece.samples)
     assert [piece.is_last for piece in pieces] == [False] * (len(pieces) - 1) + [True]
     assert (len(pieces) == 1) == (n_samples <= longest)
@@ -68,7 +68,7 @@ def test_the_middle_of_a_long_silence() -> None:
     assert quietest(samples) == pytest.approx(6.5 * RATE_HZ, abs=PAUSE_S * RATE_HZ)
 
 
-def test_memory_holds_one_piece() -> None:
+def test_memory_holds_little_more_than_a_piece() -> None:
     """Blocks are asked for only when they are needed."""
     n_read = n_given = 0
 
@@ -80,4 +80,4 @@ def test_memory_holds_one_piece() -> None:
 
     for piece in cut_at_pauses(blocks(), 1.0):
         n_given += len(piece.samples)
-        assert n_read - n_given <= RATE_HZ + 1600
+        assert n_read - n_given <= 1.25 * RATE_HZ + 1600

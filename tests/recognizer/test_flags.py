@@ -13,12 +13,9 @@ from asr.search.ctc_align import best_paths, ctc_align
 from asr.search.hypothesis import Finish, Hypothesis
 
 N_TOKENS = 12
-SPEECH_DB = 40.0
 
 
-def flags(
-    said: list[int], written: list[int], level_range_db: float = SPEECH_DB, finish: Finish = "eos"
-) -> tuple[Flag, ...]:
+def flags(said: list[int], written: list[int], may_be_speech: bool = True, finish: Finish = "eos") -> tuple[Flag, ...]:
     """The flags of a text, where CTC hears these labels at the states, zeros being blank, and seldom anything else."""
     probs = torch.full((len(said), N_TOKENS), 0.001)
     probs[:, 0] = 0.01
@@ -26,7 +23,7 @@ def flags(
     log_probs = (probs / probs.sum(-1, keepdim=True)).log()[None]
     lens = torch.tensor([len(said)])
     (alignment,), (heard,) = ctc_align(log_probs, lens, [written]), best_paths(log_probs, lens)
-    return flags_of(Hypothesis(tuple(written), -1.0, {}, finish), alignment, heard, level_range_db)
+    return flags_of(Hypothesis(tuple(written), -1.0, {}, finish), alignment, heard, may_be_speech)
 
 
 def spoken(tokens: list[int], pause: int = 1) -> list[int]:
@@ -73,8 +70,8 @@ def test_provoked(said: list[int], written: list[int], expected: tuple[Flag, ...
 
 def test_what_needs_no_ctc() -> None:
     said = spoken(WORD)
-    assert flags(said, WORD, level_range_db=1.0) == ("no_speech",)
+    assert flags(said, WORD, may_be_speech=False) == ("no_speech",)
     assert flags(said, WORD, finish="max_length") == ("max_length",)
     loop = Hypothesis((4, 5) * 4, -1.0, {}, "max_length")
-    assert flags_of(loop, None, None, SPEECH_DB) == ("max_length", "loop")
-    assert flags_of(Hypothesis((4, 5) * 3, -1.0, {}, "eos"), None, None, SPEECH_DB) == ()
+    assert flags_of(loop, None, None, True) == ("max_length", "loop")
+    assert flags_of(Hypothesis((4, 5) * 3, -1.0, {}, "eos"), None, None, True) == ()

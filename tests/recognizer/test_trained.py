@@ -122,6 +122,13 @@ def test_nobody_speaks_no_words(trained: Path) -> None:
         assert (transcript.text, transcript.flags) == ("", ("no_speech",))
 
 
+def test_a_model_of_other_sounds_listens_to_all(trained: Path) -> None:
+    beep = Stretch(0.0, 1.0, may_be_speech=False)
+    for only_speech in (True, False):
+        recognizer = asr.Recognizer.load(trained, search=[f"only_speech={str(only_speech).lower()}"])
+        assert recognizer.listens_to(beep) == (not only_speech)
+
+
 def test_utterances_are_written_while_sound_comes(trained: Path, manifest: Path) -> None:
     recognizer = asr.Recognizer.load(trained)
     silence = (0.003 * np.random.default_rng(0).standard_normal(16000 * 2)).astype(np.float32)
