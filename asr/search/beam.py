@@ -78,9 +78,12 @@ def beam_search(
 ) -> list[list[Hypothesis]]:
     """Finds the best transcripts of each utterance under the joint score.
 
-    A hypothesis ends when its end of sentence ranks among the best `beam_size` continuations, or by force at its
-    utterance's bound on tokens. The search stops when no hypothesis that goes on can still enter the n-best list. Ties
-    go to the better-placed hypothesis, then to the end of sentence, then to the lowest token id.
+    The places of the beam are filled one after another, each with the best continuation that is left of what a beam of
+    just that size would have (Lemons et al. 2022, "Beam search: faster and monotonic"): so a larger beam holds all that
+    a smaller one holds, and never scores worse. A hypothesis may end when its end scores as well as what goes on at its
+    place or at one behind it, and must at its utterance's bound on tokens. The search stops when no hypothesis that
+    goes on can still enter the n-best list. Ties go to the better-placed hypothesis, then to the token that the speller
+    likes better; a hypothesis that ends keeps none from going on.
 
     Args:
         model: The model, in evaluation mode.
@@ -104,9 +107,8 @@ def beam_search(
     beam = _first_beam(len(states), settings.beam_size, len(names), states.device)
     finished = Finished.empty(len(states), settings.n_best, len(names), states.device)
     lineage = Lineage()
-    n_candidates = math.ceil(settings.beam_size * CANDIDATES_PER_PLACE)
     for n_tokens in range(int(bounds.amax()) + 1):
-        candidates = attention.propose(n_candidates)
+        candidates = attention.propose(n_candidates(settings.beam_size))
         gains = torch.stack([scorer.score(candidates) for scorer in scorers.values()], -1)
         joint = beam.scores[..., None] + (gains * weight).sum(-1)
         joint = _restrict(joint, gains[..., 0], bounds == n_tokens, settings.eos_threshold)
@@ -183,7 +185,7 @@ def _restrict(joint: Tensor, attention: Tensor, at_bound: Tensor, eos_threshold:
 
 
 def _advance(joint: Tensor, parts: Tensor, candidates: Tensor, n_tokens: int) -> tuple[Beam, Finished, Tensor, Tensor]:
-    """Parts the best continuations into those that go on and those that end.
+    """Parts the continuations into those that go on, a place each, and those that end.
 
     Args:
         joint: (B, W, C) joint scores, end of sentence first.
@@ -194,22 +196,47 @@ def _advance(joint: Tensor, parts: Tensor, candidates: Tensor, n_tokens: int) ->
     Returns:
         The next beam; what ended; parents and tokens of the next beam, both (B, W) int64.
     """
-    beam_size, n_columns = joint.shape[1:]
-    scores, index = joint.flatten(1).sort(dim=1, descending=True, stable=True)
-    scores, index = scores[:, : 2 * beam_size], index[:, : 2 * beam_size]  # holds W that go on: at most W end
-    ends = index % n_columns == 0
-    goes_on = ends.to(torch.uint8).sort(dim=1, stable=True).indices[:, :beam_size]
-    chosen = index.gather(1, goes_on)
-    parts = parts.flatten(1, 2)
-    beam = Beam(scores.gather(1, goes_on), _pick(parts, chosen))
-    index, ends = index[:, :beam_size], ends[:, :beam_size]
+    scores, parents, columns = _fill_places(joint[..., 1:])
+    chosen = parents * joint.shape[-1] + columns + 1
+    beam = Beam(scores, _pick(parts.flatten(1, 2), chosen))
+    least = scores.flip(1).cummin(1).values.flip(1)  # of each place and those behind it
     ended = Finished(
-        scores[:, :beam_size].masked_fill(~ends, -torch.inf),
-        _pick(parts, index),
-        torch.full_like(index, n_tokens),
-        index // n_columns,
+        joint[..., 0].masked_fill(joint[..., 0] < least, -torch.inf),
+        parts[:, :, 0],
+        torch.full_like(parents, n_tokens),
+        torch.arange(parents.shape[1], device=parents.device).expand_as(parents),
     )
-    return beam, ended, chosen // n_columns, candidates.flatten(1).gather(1, chosen)
+    return beam, ended, parents, candidates.flatten(1).gather(1, chosen)
+
+
+def _fill_places(scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Gives each place in turn the best continuation that is left of what a beam of that size has.
+
+    Such a beam has the hypotheses at that place and before it, and of each as many of the speller's candidates as it
+    would ask for.
+
+    Args:
+        scores: (B, W, C) of continuations, the speller's best first.
+
+    Returns:
+        Scores (B, W), parents (B, W) int64 and columns (B, W) int64.
+    """
+    beam_size, n_columns = scores.shape[1:]
+    places, columns = torch.arange(beam_size, device=scores.device), torch.arange(n_columns, device=scores.device)
+    smallest = torch.maximum(places[:, None], (columns / CANDIDATES_PER_PLACE).long()).flatten()
+    scores, order = scores.flatten(1).sort(dim=1, descending=True, stable=True)
+    first_place, chosen = smallest[order], []
+    for place in range(beam_size):
+        chosen.append((first_place <= place).byte().argmax(1, keepdim=True))  # the first: more are open than taken
+        first_place.scatter_(1, chosen[-1], beam_size)
+    index = torch.cat(chosen, 1)
+    scores, index = scores.gather(1, index), order.gather(1, index)
+    return scores, index // n_columns, index % n_columns
+
+
+def n_candidates(beam_size: int) -> int:
+    """How many tokens the speller proposes for each hypothesis of a beam."""
+    return math.ceil(beam_size * CANDIDATES_PER_PLACE)
 
 
 def _pick(values: Tensor, index: Tensor) -> Tensor:

@@ -93,15 +93,15 @@ class AttentionScorer:
             n_candidates: Tokens wanted besides the end of sentence.
 
         Returns:
-            (B, W, C) int64: end of sentence, then the speller's best tokens in the order of their ids. Blank and start
-            of sentence are never among them. Of equally good tokens the lower ids are taken.
+            (B, W, C) int64: end of sentence, then the speller's best tokens, the best first. Blank and start of
+            sentence are never among them. Of equally good tokens the lower id comes first.
         """
         self._log_probs, weights, self._state = self._speller.step(self._last, self._state, self._memory, self._look)
         if self._look:
             assert weights is not None
             self.weights = weights
         n_candidates = min(n_candidates, self._log_probs.shape[-1] - 3)
-        best = ranking(self._log_probs).topk(n_candidates, sorted=False).indices.sort(-1).values
+        best = ranking(self._log_probs).topk(n_candidates).indices
         return torch.cat([torch.full_like(best[..., :1], Tokenizer.eos), best], -1)
 
     def score(self, candidates: Tensor) -> Tensor:
