@@ -34,7 +34,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "an4": {
         "batch_type": "folded",
         "batch_size": 64,
-        "fold_length": [800 * 160, 150],
+        "fold_length": [800 * 100, 150],
         "accum_grad": 2,
         "max_epoch": 200,
         "init": "xavier_uniform",
