@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from asr.audio.suffixes import AUDIO_SUFFIXES
 from asr.corpora.candidate import CorpusError, Splits
-from asr.corpora.layout import AUDIO_SUFFIXES, SPLIT_NAMES, require_folder, split_folders
+from asr.corpora.layout import SPLIT_NAMES, require_folder, split_folders
 from asr.corpora.listing import Fields, name_values, read_json_rows, rows_to_splits
 from asr.corpora.manifest import whole_file
 from asr.corpora.table import read_table

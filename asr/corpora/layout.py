@@ -5,11 +5,9 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from asr.audio.suffixes import AUDIO_SUFFIXES
 from asr.corpora.candidate import CorpusError
 from asr.text.open_text import refuse_special
-
-AUDIO_SUFFIXES = (".flac", ".wav", ".sph", ".opus", ".ogg", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64", ".oga")
-"""Suffixes taken for audio, all readable by libsndfile; the first wins where a name has several."""
 
 SPLIT_NAMES = {
     **{"train": "train", "training": "train"},

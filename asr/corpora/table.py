@@ -11,8 +11,9 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+from asr.audio.suffixes import AUDIO_SUFFIXES
 from asr.corpora.candidate import CorpusError, Splits
-from asr.corpora.layout import AUDIO_SUFFIXES, split_files
+from asr.corpora.layout import split_files
 from asr.corpora.listing import COLUMNS, Fields, Line, name_values, read_listing, rows_to_splits
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".psv")

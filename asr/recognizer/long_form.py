@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from asr.audio.pieces import cut_at_pauses
+from asr.audio.pauses import set_pauses_apart
+from asr.audio.pieces import Piece, cut_at_pauses
 from asr.audio.read import AudioError, Samples
 from asr.dataset.plan import in_order
 from asr.recognizer.decode import Stretch
@@ -60,8 +61,8 @@ def transcribe_all(
 ) -> Iterator[tuple[int, Outcome]]:
     """Transcribes recordings one after the other; each comes out as soon as it is finished.
 
-    A recording is cut at its pauses. Pieces in which nothing sounds like speech are not listened to; others are, in
-    batches with those of other recordings, which change nothing in each other's text.
+    A recording is cut at its pauses, of which long ones are set apart. Pieces in which nothing sounds like speech are
+    not listened to; others are, batched with those of other recordings, which change nothing in each other's text.
 
     Args:
         recognizer: Listens and writes.
@@ -80,13 +81,13 @@ def transcribe_all(
         state = unfinished[index] = _Unfinished()
         try:
             for piece in cut_at_pauses(recording.blocks(), longest_s):
-                stretch = Stretch.of(piece.samples, piece.start)
-                if not recognizer.listens_to(stretch):
-                    state.segments[state.n_pieces] = recognizer.silence(stretch)
-                    tell(stretch.end_s - stretch.start_s, [recording.name])
-                else:
-                    waiting.append(_Waiting(index, state.n_pieces, stretch, piece.samples))
-                state.n_pieces += 1
+                for stretch, samples in _stretches(recognizer, piece):
+                    if not recognizer.listens_to(stretch):
+                        state.segments[state.n_pieces] = recognizer.silence(stretch)
+                        tell(stretch.end_s - stretch.start_s, [recording.name])
+                    else:
+                        waiting.append(_Waiting(index, state.n_pieces, stretch, samples))
+                    state.n_pieces += 1
                 if sum(each.duration_s for each in waiting) >= pool_s:
                     _hear(recognizer, waiting, recordings, unfinished, tell)
                     yield from _finished(recognizer, recordings, unfinished)
@@ -98,6 +99,17 @@ def transcribe_all(
         yield from _finished(recognizer, recordings, unfinished)
     _hear(recognizer, waiting, recordings, unfinished, tell)
     yield from _finished(recognizer, recordings, unfinished)
+
+
+def _stretches(recognizer: "Recognizer", piece: Piece) -> Iterator[tuple[Stretch, Samples]]:
+    """A piece whole, if there is nothing to hear, or its long pauses and what is between them."""
+    whole = Stretch.of(piece.samples, piece.start)
+    parts = list(set_pauses_apart(piece)) if recognizer.listens_to(whole) else [piece]
+    if len(parts) == 1:
+        yield whole, piece.samples
+        return
+    for part in parts:
+        yield Stretch.of(part.samples, part.start), part.samples
 
 
 def _hear(

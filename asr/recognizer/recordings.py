@@ -12,12 +12,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 
 from asr.audio.read import AudioError, Samples, look_at, stream_audio
-
-SUFFIXES = frozenset(
-    {".aac", ".aif", ".aiff", ".au", ".caf", ".flac", ".m4a", ".mka", ".mkv", ".mov", ".mp3", ".mp4", ".oga", ".ogg"}
-    | {".opus", ".sph", ".w64", ".wav", ".webm", ".wma"}
-)
-"""Of the files that are taken from a folder; a file that is named itself may have any."""
+from asr.audio.suffixes import AUDIO_SUFFIXES
 
 Channel = int | Literal["mix", "split"]
 """Which channel is heard, from 1; the average of all; or each by itself."""
@@ -85,7 +80,7 @@ def find_recordings(inputs: Sequence[Path], channel: Channel, stdin: BinaryIO) -
 
 def _files(path: Path) -> list[Path]:
     if path.is_dir():
-        files = sorted(each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES and each.is_file())
+        files = sorted(each for each in path.rglob("*") if each.suffix.lower() in AUDIO_SUFFIXES and each.is_file())
         if not files:
             raise AudioError(f"{path}: no recordings in this folder; name files if theirs have no usual suffix")
         return files

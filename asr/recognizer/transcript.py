@@ -99,6 +99,7 @@ class Transcript:
         duration_s: Length of the audio as decoded.
         language: Language code of the model.
         segments: The recording cut into stretches, in order; one of the full duration unless the recording was cut.
+            Long pauses are stretches of their own, without text.
     """
 
     id: str
@@ -124,8 +125,9 @@ class Transcript:
 
     @property
     def flags(self) -> tuple[Flag, ...]:
-        """The flags that any segment has, each once."""
-        return tuple(flag for flag in get_args(Flag) if any(flag in segment.flags for segment in self.segments))
+        """The flags that any segment has, each once; `no_speech` only where all have it: any recording has pauses."""
+        found = {flag: [flag in segment.flags for segment in self.segments] for flag in get_args(Flag)}
+        return tuple(flag for flag, has in found.items() if any(has) and (flag != "no_speech" or all(has)))
 
     @property
     def finish(self) -> Literal["eos", "max_length"]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from asr.audio.suffixes import AUDIO_SUFFIXES
 from asr.scoring.corpus import CorpusScore, by_id, score
 from asr.scoring.errors import ScoringError, align_words
 from asr.scoring.json_texts import holds_both
@@ -12,7 +13,6 @@ from asr.scoring.rows import Known
 from asr.scoring.texts import Format, Texts, read_texts
 from asr.scoring.trn import trn_id
 
-_AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".mp4", ".webm", ".sph"}
 _N_ALIKE = 10
 _MUCH = 0.05
 
@@ -136,7 +136,7 @@ def _by_stem(rows: Mapping[str, tuple[str, Known]]) -> dict[str, tuple[str, Know
     found = {}
     for id, row in rows.items():
         path = PurePosixPath(id.replace("\\", "/"))
-        found[path.stem if path.suffix.lower() in _AUDIO_SUFFIXES else path.name] = row
+        found[path.stem if path.suffix.lower() in AUDIO_SUFFIXES else path.name] = row
     return found if len(found) == len(rows) else None
 
 
