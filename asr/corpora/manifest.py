@@ -25,6 +25,7 @@ ROW_KEYS = frozenset({"id", "audio", "start", "duration", "text", "speaker", "la
 
 _MAX_BYTES = 1 << 62
 _DECODER = json.JSONDecoder()
+_BLANKS = " \t\r\n"  # of JSON
 
 
 class ManifestError(ValueError):
@@ -194,15 +195,17 @@ def _utterance(said: Said, folder: Path) -> Utterance:
 def _parse(content: bytes, target: str) -> Said:
     """As `parse_row`."""
     try:
-        row = _DECODER.decode(content.decode())
+        line = content.decode().strip(_BLANKS)
+        row, end = _DECODER.raw_decode(line)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"not JSON ({error})") from error
+    if end < len(line):
+        raise ValueError(f"not JSON (it ends at character {end + 1}, and more follows)")
     if not isinstance(row, dict):
         raise ValueError(f"expected an object with id, audio, …, found {type(row).__name__}")
     id_, audio, text, speaker, language = _strings(row, ("id", "audio", target, "speaker", "language"))
-    for key, value in (("id", id_), ("audio", audio)):
-        if not value or value.isspace():
-            raise ValueError(f"{key!r} is empty")
+    if not id_.strip() or not audio.strip():
+        raise ValueError(f"{'audio' if id_.strip() else 'id'!r} is empty")
     if "\0" in audio:
         raise ValueError("'audio' holds a NUL character")
     if b"\\u" in content:  # what is UTF-8 cannot hold one otherwise
@@ -214,7 +217,8 @@ def _parse(content: bytes, target: str) -> Said:
         raise ValueError(f"'duration' is {duration_s}, expected more than 0 seconds")
     rate_hz = row.get("rate_hz")
     rate_hz = rate_hz if type(rate_hz) is int else 0
-    return Said(id_, audio, start_s, duration_s, text, speaker, language, _part(row), rate_hz)
+    part = _part(row["part"]) if row.get("part") is not None else None
+    return Said(id_, audio, start_s, duration_s, text, speaker, language, part, rate_hz)
 
 
 def write_manifest(
@@ -345,10 +349,7 @@ def _seconds(row: dict[str, Any], key: str) -> float:
     return float(value)
 
 
-def _part(row: dict[str, Any]) -> Part | None:
-    part = row.get("part")
-    if part is None:
-        return None
+def _part(part: Any) -> Part:
     if not isinstance(part, dict) or part.keys() != {"offset", "size", "crc32"}:
         raise ValueError(f"'part' is {part!r}, expected an object with offset, size and crc32")
     for key, least, limit in (("offset", 0, _MAX_BYTES), ("size", 1, _MAX_BYTES), ("crc32", 0, 1 << 32)):
