@@ -1,6 +1,7 @@
 """Files, folders, patterns, standard input and channels become recordings."""
 
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,15 @@ def test_a_folder_stands_for_its_recordings(tree: Path) -> None:
     found = find_recordings([tree], "mix", NOTHING)
     assert [each.file for each in found] == [tree / "a.flac", tree / "b.wav", tree / "deep/er/c.OGG"]
     assert total_s(found) == pytest.approx(0.3)
+
+
+def test_videos_of_a_folder_are_found_and_tell_what_they_need(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tree / "talk.M4A").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
+    monkeypatch.setitem(sys.modules, "av", None)  # as if it were not installed
+    (*others, talk) = find_recordings([tree], "mix", NOTHING)
+    assert (len(others), talk.name) == (3, "talk.M4A")
+    with pytest.raises(AudioError, match=r"talk.M4A: .*mp4 needs PyAV: pip install 'asr\[av\]'"):
+        samples_of(talk)
 
 
 def test_a_pattern(tree: Path) -> None:
