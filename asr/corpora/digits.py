@@ -13,7 +13,7 @@ from asr.corpora.candidate import Candidate, Progress, Splits
 from asr.corpora.espeak import Delivery
 from asr.corpora.fsdd import DIGITS
 from asr.corpora.noise import NoiseKind
-from asr.corpora.speak import SpokenString, speak_apart
+from asr.corpora.speak import SpokenString, speak_apart, with_pauses
 from asr.corpora.voices import list_voices
 
 N_UTTERANCES = {"test": 180, "dev": 90, "train": 1120}
@@ -84,11 +84,10 @@ def _draw_string(id_: str, voice: str, taken: set[str], random_: random.Random) 
     words = _draw_words(random_)
     while " ".join(words) in taken:
         words = _draw_words(random_)
-    marks = [", " if random_.random() < _PAUSE_SHARE else " " for _ in words[1:]]
     return SpokenString(
         id=id_,
         text=" ".join(words),
-        spoken="".join(word + mark for word, mark in zip(words, [*marks, ""], strict=True)),
+        spoken=with_pauses(words, _PAUSE_SHARE, random_),
         voice=voice,
         delivery=Delivery(
             words_per_minute=random_.randint(110, 190),

@@ -7,6 +7,7 @@ the jobs alone.
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -61,6 +62,12 @@ class SpokenString:
     trail_s: float
     seed: int
     in_room: bool = False
+
+
+def with_pauses(words: list[str], share: float, draws: random.Random) -> str:
+    """What eSpeak NG is to say: the words, with a comma where the speaker pauses, which is at a share of the gaps."""
+    marks = [", " if draws.random() < share else " " for _ in words[1:]]
+    return "".join(word + mark for word, mark in zip(words, [*marks, ""], strict=True))
 
 
 def format_jobs(jobs: Iterable[Job]) -> str:

@@ -26,7 +26,7 @@ from asr.corpora.candidate import Candidate, CorpusError, Progress, Splits
 from asr.corpora.espeak import Delivery
 from asr.corpora.manifest import whole_file
 from asr.corpora.noise import NoiseKind
-from asr.corpora.speak import SpokenString, speak_apart
+from asr.corpora.speak import SpokenString, speak_apart, with_pauses
 from asr.corpora.voices import list_many_voices
 from asr.text.sentences import read_sentences
 from asr.text.spoken import spell_out, spoken
@@ -89,12 +89,10 @@ def plan_strings(sentences: list[str]) -> Iterator[SpokenString]:
 
 
 def _draw_string(id_: str, sentence: str, voice: str, draws: random.Random) -> SpokenString:
-    words = sentence.split()
-    marks = [", " if draws.random() < _PAUSE_SHARE else " " for _ in words[1:]]
     return SpokenString(
         id=id_,
         text=sentence,
-        spoken="".join(word + mark for word, mark in zip(words, [*marks, ""], strict=True)),
+        spoken=with_pauses(sentence.split(), _PAUSE_SHARE, draws),
         voice=voice,
         delivery=Delivery(
             words_per_minute=draws.randint(120, 210),

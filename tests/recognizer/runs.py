@@ -1,14 +1,32 @@
-"""What several tests of training do: kill a run, and compare what two runs leave."""
+"""What several tests of training do: train on tones, kill a run, and compare what two runs leave."""
 
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from tones import write_recipe
 
+from asr.recipe.load import load_recipe
 from asr.recipe.schema import Recipe
 from asr.recognizer.train import train_recipe
 from asr.training.learner import Learner
+
+TEXTS = ["abba cd", "dad", "bad cab", "c", "acdc", "bcd abc", "da da", "cabbd"]
+
+
+def train_on_tones(manifest: Path, folder: Path, n_steps: int, validate_every: int) -> Path:
+    """Trains a small model on a corpus of tones, and returns its `best`."""
+    recipe = write_recipe(
+        folder / "r.yaml",
+        manifest,
+        n_steps=n_steps,
+        warmup_steps=20,
+        peak_lr=1e-2,
+        validate_every=validate_every,
+        checkpoint_every=validate_every,
+    )
+    return train_recipe(load_recipe(recipe), folder / "run")
 
 
 class Killed(BaseException):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tones import write_corpus, write_recipe
+from runs import TEXTS, train_on_tones
+from tones import write_corpus
 
 import asr
 from asr.corpora.manifest import read_manifest
@@ -14,13 +15,11 @@ from asr.recipe.load import load_recipe
 from asr.recognizer import default_model
 from asr.recognizer.default_model import DefaultModelError, choose_model, default_model_folder
 from asr.recognizer.pack import pack_model
-from asr.recognizer.train import train_recipe
 from asr.recognizer.trained import load_trained
 from asr.training.checkpoint import CheckpointError, verify_directory
 from asr.training.tensors import load_tensors, save_tensors
 
 REPOSITORY = Path(default_model.__file__).parents[2]
-TEXTS = ["abba cd", "dad", "bad cab", "c", "acdc", "bcd abc", "da da", "cabbd"]
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +29,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("trained")
-    schedule = {"n_steps": 160, "warmup_steps": 20, "peak_lr": 1e-2, "validate_every": 80, "checkpoint_every": 80}
-    return train_recipe(load_recipe(write_recipe(folder / "r.yaml", manifest, **schedule)), folder / "run")
+    return train_on_tones(manifest, tmp_path_factory.mktemp("trained"), 160, 80)
 
 
 @pytest.fixture

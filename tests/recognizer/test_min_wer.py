@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from runs import hashes, train_killed
+from runs import TEXTS, hashes, train_killed, train_on_tones
 from tones import write_corpus, write_recipe
 
 from asr.audio.augment import Augmentation
@@ -14,7 +14,6 @@ from asr.recognizer.train import assemble, train_recipe
 from asr.scoring.errors import word_errors
 from asr.training.checkpoint import CheckpointError
 
-TEXTS = ["abba cd", "dad", "bad cab", "c", "acdc", "bcd abc", "da da", "cabbd"]
 N_BEST = 4
 PLAIN = Augmentation(reverb=None, noise=None, spec_augment=None)
 
@@ -27,9 +26,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def base(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that makes errors: stopped early."""
-    folder = tmp_path_factory.mktemp("base")
-    schedule = {"n_steps": 130, "warmup_steps": 20, "peak_lr": 1e-2, "validate_every": 130, "checkpoint_every": 130}
-    return train_recipe(load_recipe(write_recipe(folder / "r.yaml", manifest, **schedule)), folder / "run")
+    return train_on_tones(manifest, tmp_path_factory.mktemp("base"), 130, 130)
 
 
 def min_wer_recipe(folder: Path, manifest: Path, base: Path, *overrides: str, **training: object) -> Recipe:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from runs import hashes, train_killed
+from runs import TEXTS, hashes, train_killed
 from tones import write_corpus, write_recipe
 
 import asr
@@ -25,8 +25,6 @@ from asr.training import trainer as trainer_room
 from asr.training.learner import Learner
 from asr.training.tensors import load_tensors
 from asr.training.trainer import Trainer, TrainingError
-
-TEXTS = ["abba cd", "dad", "bad cab", "c", "acdc", "bcd abc", "da da", "cabbd"]
 
 
 @pytest.fixture(scope="module")

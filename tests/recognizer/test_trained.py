@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from runs import TEXTS, train_on_tones
 from tones import LETTER_S, write_corpus, write_recipe
 
 import asr
@@ -30,8 +31,6 @@ from asr.recognizer.transcript import Transcript
 from asr.scoring.report import FILES
 from asr.training.checkpoint import CheckpointError, verify_directory
 
-TEXTS = ["abba cd", "dad", "bad cab", "c", "acdc", "bcd abc", "da da", "cabbd"]
-
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -40,10 +39,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("trained")
-    schedule = {"n_steps": 240, "warmup_steps": 20, "peak_lr": 1e-2, "validate_every": 80, "checkpoint_every": 80}
-    recipe = load_recipe(write_recipe(folder / "r.yaml", manifest, **schedule))
-    return train_recipe(recipe, folder / "run")
+    return train_on_tones(manifest, tmp_path_factory.mktemp("trained"), 240, 80)
 
 
 def test_it_learns(trained: Path, manifest: Path, tmp_path: Path) -> None:
