@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from asr.build import Model, build_model
 from asr.recipe.load import load_recipe
@@ -53,7 +55,7 @@ def load_model(folder: Path, overrides: Sequence[str] = ()) -> tuple[Recipe, Tok
 
 def _check_shapes(folder: Path, recipe: Recipe, n_tokens: int) -> None:
     """Makes sure that weights fit before there is memory for them: a recipe may ask for any size."""
-    with torch.device("meta"):
+    with torch.device("meta"), _NothingDrawn():
         wanted = {name: tuple(each.shape) for name, each in build_model(recipe, n_tokens).state_dict().items()}
     there = stored_shapes(folder / MODEL_FILE)
     for name in dict.fromkeys([*wanted, *there]):
@@ -62,6 +64,15 @@ def _check_shapes(folder: Path, recipe: Recipe, n_tokens: int) -> None:
                 f"{folder / MODEL_FILE}: does not fit {folder / RECIPE_FILE}: {name} has shape {there.get(name)}, "
                 f"expected {wanted.get(name)}"
             )
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """Gives weights no first values: where they have no memory, torch imports its compiler for it, a second's work."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return None
+        return func(*args, **(kwargs or {}))
 
 
 def load_vocabulary(folder: Path, recipe: Recipe) -> Tokenizer | Labels:

@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -17,12 +16,10 @@ def test_every_command_helps_with_an_example(asr, command):
     assert f"asr {command}" in outcome.out.split("Example", 1)[1]
 
 
-def test_help_is_fast_and_loads_nothing_heavy():
+def test_help_loads_nothing_heavy():
     code = "import sys, asr.cli.main; print([m for m in ('torch', 'numpy', 'pydantic') if m in sys.modules])"
-    started = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-    assert time.perf_counter() - started < 5  # 0.1 s when the machine is idle
 
 
 @pytest.mark.parametrize("words", [["nonsense"], ["train"], ["doctor", "--nonsense"], ["train", "no.yaml"]])

@@ -3,6 +3,8 @@
 import io
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -40,6 +42,13 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train_on_tones(manifest, tmp_path_factory.mktemp("trained"), 240, 80)
+
+
+def test_to_load_it_imports_no_compiler(trained: Path) -> None:
+    heavy = ("torch._dynamo", "sympy", "matplotlib")
+    code = f"import sys, asr; asr.Recognizer.load(sys.argv[1]); print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code, str(trained)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_it_learns(trained: Path, manifest: Path, tmp_path: Path) -> None:
