@@ -66,12 +66,15 @@ def _python() -> Check:
 
 
 def _torch_pair() -> Check:
-    """The two must share major and minor version: torchaudio is compiled against one torch."""
+    """Torchaudio is compiled against one torch: 2.11.1 does not load with 2.11.0."""
     torch, torchaudio = version("torch"), version("torchaudio")
-    import_module("torchaudio")  # a wrong pair often shows here only
-    fine = torch.split(".")[:2] == torchaudio.split(".")[:2]
-    advice = "" if fine else "install the same version of both: pip install 'torch==2.11.*' 'torchaudio==2.11.*'"
-    return Check("torch", f"torch {torch}, torchaudio {torchaudio}", fine, advice)
+    advice = "install the pair that goes together: pip install torch==2.11.0 torchaudio==2.11.0"
+    try:
+        import_module("torchaudio")  # a wrong pair often shows here only
+    except OSError as error:
+        return Check("torch", f"torch {torch}, torchaudio {torchaudio}: {error}", False, advice)
+    fine = torch.split("+")[0] == torchaudio.split("+")[0]
+    return Check("torch", f"torch {torch}, torchaudio {torchaudio}", fine, "" if fine else advice)
 
 
 def _device() -> Check:

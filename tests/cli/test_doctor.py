@@ -13,7 +13,7 @@ def test_a_wrong_pair_is_found(asr, monkeypatch):
     outcome = asr("doctor")
     assert outcome.status == 1
     assert "BAD torch" in outcome.out
-    assert "install the same version of both" in outcome.out
+    assert "install the pair that goes together" in outcome.out
 
 
 def test_a_broken_library_is_a_finding(asr, monkeypatch):
@@ -23,4 +23,5 @@ def test_a_broken_library_is_a_finding(asr, monkeypatch):
     monkeypatch.setattr(checks, "import_module", broken)
     outcome = asr("doctor")
     assert outcome.status == 1
-    assert "BAD torch    libc10_cuda.so: cannot open" in outcome.out
+    assert ": libc10_cuda.so: cannot open" in outcome.out
+    assert "install the pair that goes together" in outcome.out
