@@ -104,7 +104,8 @@ class ContainerFile:
     def _decoded(self, av: Any) -> Generator[NDArray[np.float32], None, None]:
         # Frames of a damaged stream may say another rate or other channels: they are brought to the header's.
         layout = self._stream.codec_context.layout
-        resampler = av.AudioResampler(format="fltp", layout=layout, rate=self.samplerate)
+        # Interleaved, too: of more than eight planes PyAV reads addresses behind the last (18.1; it then crashes).
+        resampler = av.AudioResampler(format="flt", layout=layout, rate=self.samplerate)
         try:
             for frame in self._container.decode(self._stream):
                 for part in resampler.resample(frame):
@@ -115,4 +116,4 @@ class ContainerFile:
             raise ContainerError(str(error)) from error
 
     def _array(self, frame: "av.AudioFrame") -> NDArray[np.float32]:
-        return np.ascontiguousarray(frame.to_ndarray().T, dtype=np.float32).reshape(-1, self.channels)
+        return frame.to_ndarray().reshape(-1, self.channels)

@@ -125,3 +125,18 @@ def test_twenty_hours_in_a_megabyte_pass_block_by_block(tmp_path: Path, monkeypa
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 16 << 20
+
+
+@needs_av
+def test_seventeen_channels(tmp_path: Path) -> None:
+    import av
+
+    sound = np.arange(17 * 1600, dtype=np.int16).reshape(1, -1)  # interleaved
+    path = tmp_path / "many.mka"
+    with av.open(str(path), "w", format="matroska") as container:
+        stream = container.add_stream("pcm_s16le", rate=16000, layout="17C")
+        frame = av.AudioFrame.from_ndarray(sound, format="s16", layout="17C")
+        frame.sample_rate = 16000
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    expected = sound.reshape(-1, 17).mean(axis=1) / 2**15
+    np.testing.assert_allclose(read_audio(path), expected, atol=1e-6)
