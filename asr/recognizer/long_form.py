@@ -9,6 +9,7 @@ from asr.audio.pieces import Piece, cut_at_pauses
 from asr.audio.read import AudioError, Samples
 from asr.dataset.plan import in_order
 from asr.recognizer.decode import Stretch
+from asr.recognizer.memory import give_back_memory
 from asr.recognizer.recordings import Recording
 from asr.recognizer.transcript import Segment, Transcript
 
@@ -119,7 +120,7 @@ def _hear(
     unfinished: dict[int, _Unfinished],
     tell: Told,
 ) -> None:
-    """Writes the segments of all pieces that wait, batch by batch, and empties the list."""
+    """Writes the segments of all pieces that wait, batch by batch, and empties the list and what it held."""
     for indices in in_order([each.duration_s for each in waiting], recognizer.recipe.search.batch_s):
         chosen = [waiting[index] for index in indices]
         tell(0.0, sorted({recordings[each.owner].name for each in chosen}))
@@ -129,6 +130,7 @@ def _hear(
             unfinished[each.owner].segments[each.number] = segment
         tell(sum(each.duration_s for each in chosen), [])
     waiting.clear()
+    give_back_memory()
 
 
 def _finished(
