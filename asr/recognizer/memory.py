@@ -9,8 +9,8 @@ def give_back_memory() -> None:
     """Returns what was freed and lies between what is still held.
 
     What is kept of each stretch, a few kilobytes of words, ends up among the tensors of its batch, and glibc gives the
-    system nothing back that lies below the last such place: ten hours of speech came to three times the memory of the
-    first minutes. Does nothing where the C library is another.
+    system nothing back that lies below the last such place: memory would grow for hours (scripts/README.md, "Joined
+    recordings"). Does nothing where the C library is another.
     """
     trim = _malloc_trim()
     if trim is not None:
