@@ -68,14 +68,14 @@ def transcribe(
 
     from asr.ranks.group import join_ranks
     from asr.recognizer.formats import JOINABLE
+    from asr.recognizer.memory import keep_few_kernels
     from asr.recognizer.recognizer import Recognizer
     from asr.recognizer.recordings import find_recordings, total_s
-    from asr.training.memory import keep_memory
 
     if out_dir is None and len(formats) > 1:
         raise typer.BadParameter("several formats need --out-dir")
     status = DONE
-    keep_memory()
+    keep_few_kernels()
     with join_ranks(DECODING_TIMEOUT_S) as ranks:
         if ranks.n_ranks > 1 and Path("-") in audio:
             raise typer.BadParameter("standard input goes to one process only")

@@ -9,7 +9,7 @@ from asr.audio.pieces import Piece, cut_at_pauses
 from asr.audio.read import AudioError, Samples
 from asr.dataset.plan import in_order
 from asr.recognizer.decode import Stretch
-from asr.recognizer.memory import give_back_memory
+from asr.recognizer.memory import give_back_memory, large_tensors_apart
 from asr.recognizer.recordings import Recording
 from asr.recognizer.transcript import Segment, Transcript
 
@@ -124,7 +124,8 @@ def _hear(
     for indices in in_order([each.duration_s for each in waiting], recognizer.recipe.search.batch_s):
         chosen = [waiting[index] for index in indices]
         tell(0.0, sorted({recordings[each.owner].name for each in chosen}))
-        states, state_lens = recognizer.listen([each.samples for each in chosen])
+        with large_tensors_apart():
+            states, state_lens = recognizer.listen([each.samples for each in chosen])
         segments = recognizer.recognize([each.stretch for each in chosen], states, state_lens)
         for each, segment in zip(chosen, segments, strict=True):
             unfinished[each.owner].segments[each.number] = segment
