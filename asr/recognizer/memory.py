@@ -1,13 +1,11 @@
 """Memory of a process that listens for hours stays what the largest batch needs."""
 
-import ctypes
 import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-# From glibc's malloc.h.
-M_MMAP_THRESHOLD = -3
+from asr.training.memory import M_MMAP_THRESHOLD, of_glibc
+
 SMALLEST_APART = 1 << 22  # bytes
 LARGEST_TOGETHER = 1 << 25  # bytes; what glibc's own bound grows to
 
@@ -44,16 +42,12 @@ def give_back_memory() -> None:
     What is kept of each stretch, a few kilobytes of words, ends up among the tensors of its batch, and glibc gives the
     system nothing back that lies below the last such place. Does nothing where the C library is another.
     """
-    trim = _of_glibc("malloc_trim")
+    trim = of_glibc("malloc_trim")
     if trim is not None:
         trim(0)
 
 
 def _bound(n_bytes: int) -> None:
-    mallopt = _of_glibc("mallopt")
+    mallopt = of_glibc("mallopt")
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, n_bytes)
-
-
-def _of_glibc(name: str) -> Callable[..., int] | None:
-    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import sys
+from collections.abc import Callable
 
 # From glibc's malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -17,8 +18,12 @@ def keep_memory() -> None:
     Linux with glibc it does nothing. Memory in use at the heaviest batch stays the process's own.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # torch then aligns large tensors and advises large pages
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        if mallopt is not None:
-            mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
-            mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+    mallopt = of_glibc("mallopt")
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def of_glibc(name: str) -> Callable[..., int] | None:
+    """A function of the C library, by name; None elsewhere than on Linux, or where the library has none."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

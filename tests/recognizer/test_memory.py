@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from asr.recognizer.memory import SMALLEST_APART, _of_glibc, give_back_memory, large_tensors_apart
+from asr.recognizer.memory import SMALLEST_APART, give_back_memory, large_tensors_apart
+from asr.training.memory import of_glibc
 
 SIZE = 100_000  # below what glibc maps by itself
 N = 2_000
@@ -39,7 +40,7 @@ def resident_bytes() -> int:
     return 1024 * int(fields["VmRSS"].split()[0])
 
 
-with_glibc = pytest.mark.skipif(sys.platform != "linux" or _of_glibc("malloc_trim") is None, reason="asks glibc")
+with_glibc = pytest.mark.skipif(sys.platform != "linux" or of_glibc("malloc_trim") is None, reason="asks glibc")
 
 
 @with_glibc
